@@ -1,0 +1,36 @@
+//! What travels, and how: tasks, messages, queues, retry policies, and the brokers that carry them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`task`] | [`Task`]: a named unit of work with typed arguments; [`TaskOptions`] beside it |
+//! | [`retry`] | [`RetryPolicy`], [`Backoff`], [`Jitter`]: from an attempt's number to its delay |
+//! | [`message`] | [`Message`]: a task as sent, in Celery's protocol 2; [`Request`]: the same, decoded |
+//! | [`queue`] | [`Queue`] and [`QueueName`] |
+//! | [`broker`] | [`Broker`]: the handle that users hold; publishing |
+//! | [`transport`] | [`Transport`]: the way a broker is reached; [`Delivery`]: one arrival of a message |
+//! | [`memory`] | a transport for tests |
+//!
+//! A [`Broker`] is a cheap handle over one [`Transport`], chosen by the scheme of its URL.
+
+pub mod broker;
+pub mod clock;
+pub mod error;
+pub mod memory;
+pub mod message;
+pub mod outcome;
+pub mod queue;
+pub mod retry;
+pub mod task;
+pub mod transport;
+mod url;
+
+pub use broker::{Broker, BrokerBuilder, Draft, Sent};
+pub use clock::Clock;
+pub use error::Error;
+pub use message::{HeaderValue, Headers, Message, Properties, Request};
+pub use outcome::{Outcome, Reason};
+pub use queue::{Queue, QueueInfo, QueueKind, QueueName};
+pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use task::{Arg, LockSpec, Task, TaskError, TaskId, TaskOptions};
+pub use transport::{Consumer, Delivery, Destination, Transport};
+pub use url::BrokerUrl;
