@@ -68,7 +68,6 @@ impl Rabbit {
         folder.write("rabbitmq.conf", &format!("log.console.level = info\n{listener}{}", options.configuration))?;
 
         let epmd_port = free_port()?;
-        // Started by us: a server that finds none starts one that outlives it.
         let mut command = Command::new(epmd);
         command.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
         let epmd = Process::start("epmd", &mut command, &folder.path().join("epmd.log"), &Ready::Port(epmd_port))?;
@@ -135,6 +134,11 @@ impl Rabbit {
         self.epmd.pid()
     }
 
+    /// Leaves its data and its log where they are when it ends, and returns their folder.
+    pub fn keep_data(&mut self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// A command that runs `rabbitmqctl` on this server; takes about a second.
     ///
     /// # Errors
@@ -186,9 +190,10 @@ impl Rabbit {
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.amqp.to_string())
             .env("RABBITMQ_DIST_PORT", self.distribution.to_string());
-        // AMQP is not all that listens. And schedulers that spin while they wait take the core that a test needs.
-        let erlang = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none";
-        command.env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang).env("RABBITMQ_CTL_ERL_ARGS", erlang);
+        // For every Erlang VM that the scripts start. AMQP is not all that listens; schedulers that spin while they wait take the
+        // core that a test needs; and the only epmd is ours: one that a VM starts outlives everybody.
+        let interface = "-kernel inet_dist_use_interface {127,0,0,1}";
+        command.env("ERL_AFLAGS", format!("-start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none {interface}"));
         Ok(command)
     }
 }
