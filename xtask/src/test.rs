@@ -5,8 +5,6 @@ use std::process::Command;
 use std::time::Instant;
 use std::{env, thread};
 
-use xtask::services::Folder;
-
 use crate::Failure;
 use crate::arguments::Arguments;
 use crate::foreground::{self, run_well};
@@ -21,7 +19,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // The tests run these; those of other packages would not be built for them.
     run_well(session.enter(&mut cargo(&["build", "--workspace", "--bins", "--examples"])))?;
 
-    let folder = Folder::create("nextest")?;
     let mut failed = Vec::new();
     let mut step = |what: &'static str, command: &mut Command| -> Result<(), Failure> {
         if !foreground::run(session.enter(command))?.success() {
@@ -29,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Ok(())
     };
-    step("the tests", &mut tests(arguments, &folder)?)?;
+    step("the tests", &mut tests(arguments))?;
     let selected = !arguments.rest.is_empty();
     if !selected {
         step("the doc tests", &mut cargo(&["test", "--workspace", "--doc"]))?;
@@ -53,32 +50,45 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Every test of the workspace, by nextest where it is there.
-fn tests(arguments: &Arguments, folder: &Folder) -> Result<Command, Failure> {
+fn tests(arguments: &Arguments) -> Command {
     let marks = arguments.without.marks();
     if cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success()) {
         let mut command = cargo(&["nextest", "run", "--workspace"]);
-        if !marks.is_empty() {
-            // As the default filter, so that filters of the command line select within it.
-            let marks = marks.join("|");
-            let filter = format!("not test(/{marks}/)");
-            let path = folder.write("nextest.toml", &format!("[profile.default]\ndefault-filter = '{filter}'\n"))?;
-            command.arg("--tool-config-file").arg(format!("xtask:{}", path.display()));
-        }
-        command.args(&arguments.rest);
+        command.args(nextest_arguments(&arguments.rest, &marks));
         // Most tests wait for a server most of the time. What the environment says has precedence.
         if env::var_os(THREADS).is_none() {
             let cores = thread::available_parallelism().map_or(1, NonZero::get);
             command.env(THREADS, cores.max(4).to_string());
         }
-        Ok(command)
+        command
     } else {
         println!("cargo-nextest is not installed: the tests run by cargo test.");
         let mut command = cargo(&["test", "--workspace", "--all-targets"]);
         let (own, harness) = split(&arguments.rest);
         command.args(own).arg("--").args(harness);
         command.args(marks.iter().flat_map(|mark| ["--skip", mark]));
-        Ok(command)
+        command
     }
+}
+
+/// What the user asks nextest for, less the tests that are left out. A filterset of the user's has to say so itself: nextest runs
+/// what any one of several selects.
+fn nextest_arguments(asked: &[String], left_out: &[&str]) -> Vec<String> {
+    if left_out.is_empty() {
+        return asked.to_vec();
+    }
+    let rest = format!("not test(/{}/)", left_out.join("|"));
+    let is_option = |word: &str| matches!(word, "-E" | "--filterset" | "--filter-expr");
+    if !asked.iter().any(|word| is_option(word)) {
+        return ["-E", &rest].into_iter().map(str::to_owned).chain(asked.iter().cloned()).collect();
+    }
+    let mut arguments = asked.to_vec();
+    for at in 1..arguments.len() {
+        if is_option(&asked[at - 1]) {
+            arguments[at] = format!("({}) & {rest}", asked[at]);
+        }
+    }
+    arguments
 }
 
 /// What stands before and after `--`.
@@ -92,4 +102,20 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nextest(asked: &str, left_out: &[&str]) -> Vec<String> {
+        nextest_arguments(&asked.split_whitespace().map(str::to_owned).collect::<Vec<_>>(), left_out)
+    }
+
+    #[test]
+    fn tests_are_left_out_also_of_what_the_user_selects() {
+        assert_eq!(nextest("name", &["a", "b"]), ["-E", "not test(/a|b/)", "name"]);
+        assert_eq!(nextest("-E test(x)|test(y)", &["a"]), ["-E", "(test(x)|test(y)) & not test(/a/)"]);
+        assert_eq!(nextest("-E all()", &[]), ["-E", "all()"]);
+    }
 }
