@@ -1,4 +1,4 @@
-//! The expected texts are CPython's own, `repr` of the same value.
+//! The expected texts are those of Python's own `repr`.
 
 use celeriac_broker::{Arg, Broker, Task, message::names};
 use serde::{Deserialize, Serialize};
