@@ -24,6 +24,8 @@ pub mod message;
 pub mod outcome;
 pub mod queue;
 pub mod retry;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod task;
 pub mod transport;
 mod url;
