@@ -8,10 +8,13 @@
 //! | [`queue`] | [`Queue`] and [`QueueName`] |
 //! | [`broker`] | [`Broker`]: the handle that users hold; publishing |
 //! | [`transport`] | [`Transport`]: the way a broker is reached; [`Delivery`]: one arrival of a message |
+//! | [`amqp`] | RabbitMQ (feature `amqp`) |
 //! | [`memory`] | a transport for tests |
 //!
 //! A [`Broker`] is a cheap handle over one [`Transport`], chosen by the scheme of its URL.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 pub mod broker;
 pub mod clock;
 pub mod error;
