@@ -1,0 +1,24 @@
+//! Every claim of the suite, over every transport that needs no server.
+#![cfg(feature = "conformance")]
+#![allow(missing_docs, reason = "tests are not documented")]
+
+use std::sync::Arc;
+
+use celeriac_broker::{Broker, conformance::Fixture, memory::MemoryTransport};
+
+struct Memory(MemoryTransport);
+
+impl Memory {
+    fn new() -> Self {
+        Self(MemoryTransport::new())
+    }
+}
+
+impl Fixture for Memory {
+    fn broker(&self) -> Broker {
+        Broker::builder().build_on(Arc::new(self.0.another_process()), "memory://")
+    }
+}
+
+celeriac_broker::conformance!(memory, Memory::new());
+celeriac_broker::conformance!(memory_in_paused_time, Memory::new(), tokio::test(start_paused = true));
