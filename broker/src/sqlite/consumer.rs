@@ -101,15 +101,17 @@ struct SqliteSettle {
 }
 
 impl SqliteSettle {
-    async fn settle(mut self: Box<Self>, copy: Option<Box<Entry>>) -> Result<(), Error> {
+    /// Over after `Ok` and [`Error::DeliveryLost`]; after any other error it may be tried again.
+    async fn settle(&mut self, copy: Option<Box<Entry>>) -> Result<(), Error> {
         let with_copy = copy.is_some();
-        let write = Write::Settle(self.claim, copy);
-        self.settled = true;
-        let done = match self.link.settle(write).await {
-            Err(Error::Closed) if !with_copy => return Err(Error::DeliveryLost { id: self.id.clone() }),
-            done => done?,
-        };
-        if done.gone == 1 { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
+        match self.link.settle(Write::Settle(self.claim, copy)).await {
+            Ok(done) => {
+                self.settled = true;
+                if done.gone == 1 { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
+            }
+            Err(Error::Closed) if !with_copy => Err(Error::DeliveryLost { id: self.id.clone() }),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -125,12 +127,11 @@ impl Drop for SqliteSettle {
 
 #[async_trait]
 impl Settle for SqliteSettle {
-    async fn ack(self: Box<Self>) -> Result<(), Error> {
+    async fn ack(mut self: Box<Self>) -> Result<(), Error> {
         self.settle(None).await
     }
 
-    async fn replace(self: Box<Self>, to: Destination, copy: Message) -> Result<(), Error> {
-        let copy = Box::new(Entry::new(&to, copy));
-        self.settle(Some(copy)).await
+    async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error> {
+        self.settle(Some(Box::new(Entry::new(to, copy.clone())))).await
     }
 }
