@@ -118,8 +118,8 @@ async fn declare(declare: Declare, session: &Session, broker: &Broker) -> Result
     let doing = format!("can't declare queue {name}");
     let adoption = broker.transport().declare(&queue).await.map_err(Error::broker(doing))?;
     let difference = match adoption {
-        Adoption::AsDeclared => None,
         Adoption::Adopted { difference } => Some(difference),
+        _ => None,
     };
     session.output.show(&json!({"queue": name.as_str(), "difference": difference}), || match &difference {
         None => format!("{name} is there as declared\n"),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Error,
+    config::QueueSettings,
     session::Session,
     text::{parse_duration, parse_instant},
 };
@@ -61,13 +62,31 @@ fn arguments(text: &str) -> Result<Arguments, String> {
 
 pub(crate) async fn run(command: Command, session: &Session, broker: &Broker) -> Result<(), Error> {
     let Command::Send(send) = command;
-    let settings = session.config.settings.queues.get(&send.queue);
-    let defaults = settings.map(crate::config::QueueSettings::options).unwrap_or_default();
     let (args, kwargs) = match send.args {
         Arguments::Positional(args) => (args, Map::new()),
         Arguments::Named(kwargs) => (Vec::new(), kwargs),
     };
-    todo!("{args:?} {kwargs:?} {defaults:?}")
+    let settings = session.config.settings.queues.get(&send.queue);
+    let defaults = settings.map(QueueSettings::options).unwrap_or_default();
+    let mut draft = broker.task_named(&send.name, args, kwargs).queue(&send.queue);
+    if let Some(delay) = send.delay {
+        draft = draft.delay(delay);
+    }
+    if let Some(eta) = send.eta {
+        draft = draft.eta(eta);
+    }
+    if let Some(expires) = send.expires.or(defaults.expires) {
+        draft = draft.expires(expires);
+    }
+    if let Some(priority) = send.priority.or(defaults.priority) {
+        draft = draft.priority(priority);
+    }
+    if let Some(id) = send.id {
+        draft = draft.id(id);
+    }
+    let sent = draft.publish().await.map_err(Error::broker(format!("can't publish {}", send.name)))?;
+    let document = json!({"id": sent.id.as_str(), "queue": sent.queue.as_str(), "task": send.name});
+    session.output.show(&document, || format!("{} waits in {}\n", sent.id, sent.queue))
 }
 
 #[cfg(test)]

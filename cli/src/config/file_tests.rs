@@ -39,7 +39,7 @@ fn every_setting_is_read_with_its_line() {
     assert_eq!(settings.max_message_bytes.unwrap().value, 1_000_000);
     let mail = &settings.queues["mail"];
     assert_eq!(mail.priority.as_ref().unwrap().value, 7);
-    assert_eq!(mail.backoff.as_ref().unwrap().origin.to_string(), "celeriac.toml:18");
+    assert_eq!(mail.backoff.as_ref().unwrap().origin.to_string(), "celeriac.toml:19");
     let options = mail.options();
     assert_eq!(options.retry.unwrap().max_attempts, 5);
     assert_eq!(options.retry.unwrap().backoff.cap, Duration::from_secs(300));
