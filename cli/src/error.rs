@@ -25,6 +25,10 @@ pub enum Error {
         source: BrokerError,
     },
 
+    /// The worker could not start, or ended.
+    #[error("the worker can't run")]
+    Worker(#[source] celeriac_worker::Error),
+
     /// A file, the terminal or a pipe.
     #[error("{doing}")]
     Io {
@@ -54,6 +58,17 @@ impl Error {
             // A setting that can't be is the caller's to mend, whoever noticed it.
             BrokerError::Config { .. } | BrokerError::InvalidQueueName { .. } => Self::Usage(source.to_string()),
             source => Self::Broker { doing: doing.into(), source },
+        }
+    }
+
+    pub(crate) fn worker(source: celeriac_worker::Error) -> Self {
+        use celeriac_worker::Error as WorkerError;
+        match source {
+            WorkerError::Broker(source) => Self::broker("the worker can't use its broker")(source),
+            WorkerError::DuplicateTask { .. } | WorkerError::NoPool { .. } | WorkerError::Config { .. } => {
+                Self::Usage(source.to_string())
+            }
+            source => Self::Worker(source),
         }
     }
 

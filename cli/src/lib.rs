@@ -19,4 +19,4 @@ mod text;
 
 pub use error::{EXIT_FAILED, EXIT_OK, EXIT_UNHEALTHY, EXIT_USAGE, Error};
 pub use logs::LogFormat;
-pub use program::celeriac;
+pub use program::{celeriac, run};

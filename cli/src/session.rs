@@ -2,32 +2,43 @@
 
 use celeriac_broker::{Broker, Queue};
 
-use crate::{Error, args::Common, config::Config, output::Output};
+use crate::{
+    Error,
+    args::Common,
+    config::{Config, Settings},
+    output::Output,
+};
 
 /// What a command works with.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) output: Output,
+    /// The broker that a user's program has, with what its code says of it.
+    pub(crate) broker: Option<Broker>,
 }
 
 impl Session {
-    /// Reads the settings and starts logging at `level`.
-    pub(crate) fn start(common: &Common, level: &str) -> Result<Self, Error> {
-        let config = Config::load(common.settings(), common.config.as_deref())?;
+    /// Puts `flags` and the other settings together, and starts logging at `level`.
+    pub(crate) fn start(common: &Common, flags: Settings, level: &str) -> Result<Self, Error> {
+        let config = Config::load(flags, common.config.as_deref())?;
         let format = config.settings.log_format.as_ref().map(|format| format.value).unwrap_or_default();
         crate::logs::init(format, level)?;
-        Ok(Self { config, output: Output::new(common.json) })
+        Ok(Self { config, output: Output::new(common.json), broker: None })
     }
 
     /// The broker that the settings name.
     pub(crate) fn broker(&self) -> Result<Broker, Error> {
-        self.config.broker()
+        self.broker.clone().map_or_else(|| self.config.broker(), Ok)
     }
 
-    /// The queues that `celeriac.toml` describes.
+    /// The queues that `celeriac.toml` or the program names.
     pub(crate) fn configured_queues(&self, broker: &Broker) -> Result<Vec<Queue>, Error> {
-        let names = self.config.settings.queues.keys();
-        names.map(|name| broker.queue(name).map_err(Error::broker("can't use celeriac.toml"))).collect()
+        self.config
+            .all()
+            .queues
+            .keys()
+            .map(|name| broker.queue(name).map_err(Error::broker("can't use celeriac.toml")))
+            .collect()
     }
 }

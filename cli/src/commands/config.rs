@@ -16,7 +16,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command, session: &Session) -> Result<(), Error> {
     let Command::Show = command;
-    let rows = rows(&session.config.settings);
+    let rows = rows(&session.config.all());
     session.output.show(&document(&rows, session), || table(&rows))
 }
 

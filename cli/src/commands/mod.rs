@@ -6,6 +6,7 @@ pub(crate) mod dead;
 pub(crate) mod doctor;
 pub(crate) mod queue;
 pub(crate) mod task;
+pub(crate) mod worker;
 
 use crate::{Error, args::Verb, session::Session};
 

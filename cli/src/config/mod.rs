@@ -11,8 +11,9 @@ mod suggest;
 
 pub(crate) use origin::{Origin, Sourced};
 pub(crate) use secret::SecretUrls;
-pub(crate) use settings::{QueueSettings, Settings};
+pub(crate) use settings::{QueueSettings, Settings, of_code};
 pub(crate) use show::{Row, rows};
+pub(crate) use suggest::among as suggest;
 
 use std::{
     ffi::OsString,
@@ -20,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use celeriac_broker::Broker;
+use celeriac_broker::{Broker, Queue};
 
 use crate::Error;
 
@@ -30,8 +31,11 @@ pub(crate) const DEFAULT_FILE: &str = "celeriac.toml";
 /// The settings of this process, and the file that was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
+    /// Those of flags, environment and file.
     pub(crate) settings: Settings,
     pub(crate) file: Option<PathBuf>,
+    /// Those of the program itself: a user's worker.
+    pub(crate) code: Settings,
 }
 
 impl Config {
@@ -47,15 +51,29 @@ impl Config {
     ) -> Result<Self, Error> {
         let named = named.map(Path::to_owned).or_else(|| env::config_file(lookup));
         let (file, from_file) = read_file(named.as_deref())?;
-        Ok(Self { settings: flags.or(env::read(lookup)?).or(from_file), file })
+        Ok(Self { settings: flags.or(env::read(lookup)?).or(from_file), file, code: Settings::default() })
+    }
+
+    /// Everything that is set, by the code too.
+    pub(crate) fn all(&self) -> Settings {
+        self.settings.clone().or(self.code.clone())
     }
 
     /// The broker that the settings describe. No I/O.
     pub(crate) fn broker(&self) -> Result<Broker, Error> {
+        self.broker_over(None, &[])
+    }
+
+    /// The broker that the settings describe, over what the code says.
+    pub(crate) fn broker_over(&self, url: Option<&str>, queues: &[Queue]) -> Result<Broker, Error> {
         let settings = &self.settings;
         // Every address is given here, so that the builder looks nothing up in the environment by itself.
-        let url = settings.broker_url.as_ref().map_or(Broker::DEFAULT_URL, |url| url.value.reveal());
+        let fallback = url.unwrap_or(Broker::DEFAULT_URL);
+        let url = settings.broker_url.as_ref().map_or(fallback, |url| url.value.reveal());
         let mut builder = Broker::builder().url(url);
+        for queue in queues {
+            builder = builder.queue(queue.clone());
+        }
         if let Some(url) = &settings.management_url {
             builder = builder.management_url(url.value.reveal());
         }

@@ -1,8 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use celeriac_broker::{Backoff, Jitter, Queue, QueueKind, RetryPolicy, TaskOptions};
+use celeriac_worker::{Worker, worker::Described};
 
-use super::{SecretUrls, Sourced};
+use super::{Origin, SecretUrls, Sourced};
 use crate::{Error, LogFormat};
 
 /// Everything that can be set; what is unset is left to the code.
@@ -42,8 +43,13 @@ pub(crate) struct QueueSettings {
 }
 
 impl Settings {
-    /// These settings, and `lower` where one is unset. Queues are described in one layer only.
-    pub(crate) fn or(self, lower: Self) -> Self {
+    /// These settings, and `lower` where one is unset.
+    pub(crate) fn or(self, mut lower: Self) -> Self {
+        let mut queues = self.queues;
+        for (name, queue) in std::mem::take(&mut lower.queues) {
+            let upper = queues.remove(&name).unwrap_or_default();
+            queues.insert(name, upper.or(queue));
+        }
         Self {
             broker_url: self.broker_url.or(lower.broker_url),
             management_url: self.management_url.or(lower.management_url),
@@ -54,12 +60,30 @@ impl Settings {
             only_queues: self.only_queues.or(lower.only_queues),
             concurrency: self.concurrency.or(lower.concurrency),
             prefetch: self.prefetch.or(lower.prefetch),
-            queues: if self.queues.is_empty() { lower.queues } else { self.queues },
+            queues,
         }
     }
 }
 
 impl QueueSettings {
+    fn or(self, lower: Self) -> Self {
+        Self {
+            kind: self.kind.or(lower.kind),
+            priorities: self.priorities.or(lower.priorities),
+            shared_with_celery: self.shared_with_celery.or(lower.shared_with_celery),
+            concurrency: self.concurrency.or(lower.concurrency),
+            prefetch: self.prefetch.or(lower.prefetch),
+            soft_time_limit: self.soft_time_limit.or(lower.soft_time_limit),
+            time_limit: self.time_limit.or(lower.time_limit),
+            deadline: self.deadline.or(lower.deadline),
+            expires: self.expires.or(lower.expires),
+            priority: self.priority.or(lower.priority),
+            max_attempts: self.max_attempts.or(lower.max_attempts),
+            backoff: self.backoff.or(lower.backoff),
+            jitter: self.jitter.or(lower.jitter),
+        }
+    }
+
     /// The queue as it is to be declared, or `None` where nothing is said about that.
     pub(crate) fn queue(&self, name: &str) -> Result<Option<Queue>, Error> {
         let on = |setting: &Option<Sourced<bool>>| setting.as_ref().is_some_and(|setting| setting.value);
@@ -104,4 +128,46 @@ impl QueueSettings {
 
 fn value<T: Copy>(setting: Option<&Sourced<T>>) -> Option<T> {
     setting.map(|setting| setting.value)
+}
+
+/// What a user's program has set in its code.
+pub(crate) fn of_code(described: &Described) -> Settings {
+    fn code<T>(value: T) -> Option<Sourced<T>> {
+        Some(Sourced { value, origin: Origin::Code })
+    }
+    let mut queues: BTreeMap<String, QueueSettings> = BTreeMap::new();
+    for queue in &described.queues {
+        let settings = queues.entry(queue.name.as_str().to_owned()).or_default();
+        settings.kind = code(queue.kind);
+        settings.priorities = code(queue.priorities);
+        settings.shared_with_celery = code(queue.shared_with_celery);
+    }
+    for pool in &described.pools {
+        for queue in &pool.queues {
+            let settings = queues.entry(queue.clone()).or_default();
+            settings.concurrency = code(pool.concurrency);
+            settings.prefetch = pool.prefetch.and_then(code);
+        }
+    }
+    for (queue, options) in &described.queue_defaults {
+        let settings = queues.entry(queue.clone()).or_default();
+        settings.soft_time_limit = options.soft_time_limit.and_then(code);
+        settings.time_limit = options.time_limit.and_then(code);
+        settings.deadline = options.deadline.and_then(code);
+        settings.expires = options.expires.and_then(code);
+        settings.priority = options.priority.and_then(code);
+        settings.max_attempts = options.retry.and_then(|retry| code(retry.max_attempts));
+        settings.backoff = options.retry.and_then(|retry| code(retry.backoff));
+        settings.jitter = options.retry.and_then(|retry| code(retry.jitter));
+    }
+    let broker_url = described.broker.as_ref().map(|broker| broker.address().to_owned());
+    let timeout = described.shutdown_timeout;
+    Settings {
+        broker_url: broker_url.or_else(|| described.broker_url.clone()).and_then(|url| code(SecretUrls::new(url))),
+        shutdown_timeout: Some(timeout)
+            .filter(|timeout| *timeout != Worker::<()>::DEFAULT_SHUTDOWN_TIMEOUT)
+            .and_then(code),
+        queues,
+        ..Settings::default()
+    }
 }
