@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::{
     Error,
     args::{Common, Verb},
-    commands::{self, worker},
+    commands::{self, demo, worker},
     config,
     session::Session,
 };
@@ -27,6 +27,8 @@ struct Celeriac {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Find the duplicate files under a folder: a job of many tasks, with no server and nothing to configure.
+    Demo(demo::Command),
     #[command(flatten)]
     Verb(Verb),
 }
@@ -55,8 +57,11 @@ enum WorkerCommand {
 pub fn celeriac() -> ExitCode {
     let Celeriac { common, command } = Celeriac::parse();
     finish("celeriac", || {
-        let session = Session::start(&common, common.settings(), "warn")?;
+        // What becomes of each digest is told in the report.
+        let level = if matches!(command, Command::Demo(_)) { "warn,celeriac_worker::execution=off" } else { "warn" };
+        let session = Session::start(&common, common.settings(), level)?;
         match command {
+            Command::Demo(demo) => block_on(demo::run(&demo, &session)),
             Command::Verb(verb) => block_on(commands::run(verb, &session, Celeriac::command())),
         }
     })

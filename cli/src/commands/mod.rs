@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod dead;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod queue;
 pub(crate) mod task;
