@@ -72,7 +72,7 @@ fn a_secret_said_twice_or_nowhere_is_refused() {
 #[test]
 fn faults_in_the_environment_name_the_variable() {
     for (name, value, expected) in [
-        ("CELERIAC_SHUTDOWN_TIMEOUT", "25", "CELERIAC_SHUTDOWN_TIMEOUT: \"25\" is no duration"),
+        ("CELERIAC_SHUTDOWN_TIMEOUT", "25", "CELERIAC_SHUTDOWN_TIMEOUT: \"25\" has no unit"),
         ("CELERIAC_CONCURRENCY", "0", "CELERIAC_CONCURRENCY: 0 would run nothing"),
         ("CELERIAC_LOG_FORMAT", "xml", "CELERIAC_LOG_FORMAT: \"xml\" is no log format"),
     ] {

@@ -29,7 +29,10 @@ pub(super) struct Place {
     /// The same for every run over the same folder.
     pub(super) run: String,
     state: PathBuf,
-    own: Vec<PathBuf>,
+    /// The state of every run from here.
+    states: PathBuf,
+    /// The broker's file.
+    database: Option<PathBuf>,
 }
 
 impl Place {
@@ -44,22 +47,21 @@ impl Place {
         let run = blake3::hash(&super::path::bytes(&absolute).0).to_hex()[..12].to_owned();
         let here = std::env::current_dir().map_err(Error::io("can't tell the current folder"))?;
         let here = fs::canonicalize(&here).unwrap_or(here);
-        let mut own = vec![here.join(STATE_FOLDER)];
-        if let Some(file) = broker.address().strip_prefix("sqlite://") {
-            let file = here.join(file.split('?').next().unwrap_or(file));
-            let beside = |suffix: &str| {
-                let mut file = file.clone().into_os_string();
-                file.push(suffix);
-                PathBuf::from(file)
-            };
-            own.extend(["", "-wal", "-shm", "-journal", "-lock"].map(beside));
-        }
-        Ok(Self { dir: absolute, shown: dir.to_owned(), state: here.join(STATE_FOLDER).join(&run), run, own })
+        let database = broker.address().strip_prefix("sqlite://");
+        let database = database.map(|file| here.join(file.split('?').next().unwrap_or(file)));
+        let states = here.join(STATE_FOLDER);
+        Ok(Self { dir: absolute, shown: dir.to_owned(), state: states.join(&run), states, run, database })
     }
 
-    /// Whether the path is ours: the broker's file, or our state.
+    /// Whether the path is ours: the broker's file and those beside it (`-wal` and such), or our state.
     pub(super) fn is_own(&self, path: &Path) -> bool {
-        self.own.iter().any(|own| own == path)
+        let beside = |file: &Path| {
+            let (Some(name), Some(own)) = (path.file_name(), file.file_name()) else { return false };
+            let (name, own) = (name.as_encoded_bytes(), own.as_encoded_bytes());
+            path.parent() == file.parent()
+                && name.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest[0] == b'-')
+        };
+        path == self.states || self.database.as_deref().is_some_and(beside)
     }
 
     /// The path as people gave the folder.

@@ -13,6 +13,7 @@ use std::{
 
 use celeriac_broker::{Broker, QueueName};
 use celeriac_worker::{Pool, Worker};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -39,8 +40,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Reports merged at once: as many as share a sync of the disk.
 const REPORTS: u16 = 512;
 
-/// Deliveries held for each slot; most files take less time than a delivery.
-const PREFETCH_PER_SLOT: u16 = 8;
+/// Slots for each file that is read at once; the others wait until their report is confirmed.
+const SLOTS_PER_READER: u16 = 16;
 
 /// How often progress is shown.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
@@ -180,15 +181,19 @@ impl Run {
         if !(self.parts.work || self.parts.collect) {
             return Ok(());
         }
-        let demo = Demo { collector: self.collector.clone(), activity: self.activity.clone() };
+        let demo = Demo {
+            collector: self.collector.clone(),
+            reading: Semaphore::new(self.concurrency.into()),
+            activity: self.activity.clone(),
+        };
         let mut builder = Worker::builder()
             .broker(self.broker.clone())
             .shutdown_timeout(SHUTDOWN_TIMEOUT)
             .state(|| async { Ok::<_, Infallible>(demo) });
         let mut queues = Vec::new();
         if self.parts.work {
-            let prefetch = self.concurrency.saturating_mul(PREFETCH_PER_SLOT);
-            builder = builder.register::<Digest>().pool(DIGEST_QUEUE, Pool::new(self.concurrency).prefetch(prefetch));
+            let slots = self.concurrency.saturating_mul(SLOTS_PER_READER).min(REPORTS).max(self.concurrency);
+            builder = builder.register::<Digest>().pool(DIGEST_QUEUE, Pool::new(slots));
             queues.push(DIGEST_QUEUE.to_owned());
         }
         if self.parts.collect {

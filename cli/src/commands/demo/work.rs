@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use celeriac_broker::TaskError;
 use celeriac_worker::{Context, Handler};
+use tokio::sync::Semaphore;
 
 use super::{
     collect::Collector,
@@ -17,6 +18,8 @@ use super::{
 pub(super) struct Demo {
     /// Where this process collects.
     pub(super) collector: Option<Collector>,
+    /// Allows a file to be read: disks slow down when many are read at once, and confirmations do not.
+    pub(super) reading: Semaphore,
     /// Digests begun and ended in this process.
     pub(super) activity: std::sync::Arc<Activity>,
 }
@@ -58,7 +61,10 @@ impl Drop for Running<'_> {
 impl Handler<Demo> for Digest {
     async fn run(self, ctx: Context<Demo>) -> Result<(), TaskError> {
         let _running = ctx.state().activity.begin();
-        let hashed = hash::file(path::path(&self.path)).await?;
+        let hashed = {
+            let _reading = ctx.state().reading.acquire().await?;
+            hash::file(path::path(&self.path)).await?
+        };
         let digested = Digested {
             path: self.path,
             bytes: hashed.bytes,
