@@ -46,7 +46,14 @@ fn check(options: TokenStream, function: &mut ItemFn) -> syn::Result<(Contract, 
     let cfgs: Vec<_> = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
     let mut attributes = cfgs.clone();
     attributes.push(syn::parse_quote!(#[doc = #text]));
-    let handler = Function { ident: function.sig.ident.clone(), state, output_span: function.sig.output.span() };
+    let handler = Function {
+        ident: function.sig.ident.clone(),
+        state,
+        output_span: match &function.sig.output {
+            ReturnType::Type(_, ty) => ty.span(),
+            ReturnType::Default => Span::call_site(),
+        },
+    };
     let derived = options.derive.iter().flat_map(|(_, derives)| derives.iter().filter_map(last_segment)).collect();
     let contract =
         Contract { options, ident, vis: function.vis.clone(), attributes, cfgs, parameters, output, derived };
