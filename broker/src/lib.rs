@@ -9,12 +9,19 @@
 //! | [`queue`] | [`Queue`] and [`QueueName`] |
 //! | [`broker`] | [`Broker`]: the handle that users hold; publishing |
 //! | [`transport`] | [`Transport`]: the way a broker is reached; [`Delivery`]: one arrival of a message |
+//! | [`amqp`] | RabbitMQ (feature `amqp`) |
 //! | [`memory`] | a transport for tests |
+//! | `sqlite` | a transport over one file, by the feature of that name |
+//! | `conformance` | what every transport must do, by the feature of that name |
 //!
 //! A [`Broker`] is a cheap handle over one [`Transport`], chosen by the scheme of its URL.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 pub mod broker;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod duration;
 pub mod error;
 pub mod memory;
@@ -22,6 +29,8 @@ pub mod message;
 pub mod outcome;
 pub mod queue;
 pub mod retry;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod task;
 pub mod transport;
 mod url;

@@ -1,0 +1,9 @@
+//! Tests of the whole over real services: `cargo xtask test` starts them. One property a file.
+
+#![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod support;
+
+mod support_faults;
+mod support_private;
