@@ -16,6 +16,9 @@ pub mod harness;
 pub mod middleware;
 pub mod worker;
 
+#[cfg(test)]
+mod tests;
+
 mod decide;
 mod execution;
 mod limits;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use celeriac_broker::TaskOptions;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{Context, execution::Original, limits::Limits};
 
@@ -49,11 +49,12 @@ impl<S> Job<S> {
 pub(crate) struct Running<S> {
     jobs: Mutex<HashMap<u64, Arc<Job<S>>>>,
     sequence: AtomicU64,
+    limited: Notify,
 }
 
 impl<S> Running<S> {
     pub(crate) fn new() -> Self {
-        Self { jobs: Mutex::new(HashMap::new()), sequence: AtomicU64::new(0) }
+        Self { jobs: Mutex::new(HashMap::new()), sequence: AtomicU64::new(0), limited: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Job<S>>>> {
@@ -63,12 +64,28 @@ impl<S> Running<S> {
     /// Enters a run; it leaves when the guard is dropped.
     pub(crate) fn enter(&self, job: Arc<Job<S>>) -> RunGuard<'_, S> {
         let key = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let limited = job.limits.hard.is_some();
         self.lock().insert(key, job);
+        if limited {
+            self.limited.notify_one();
+        }
         RunGuard { running: self, key }
     }
 
     pub(crate) fn jobs(&self) -> Vec<Arc<Job<S>>> {
         self.lock().values().cloned().collect()
+    }
+}
+
+impl<S> Running<S> {
+    /// Whether a run with a hard limit is in progress.
+    pub(crate) fn any_limited(&self) -> bool {
+        self.lock().values().any(|job| job.limits.hard.is_some())
+    }
+
+    /// Resolves when a run with a hard limit has begun since the last call.
+    pub(crate) async fn limited(&self) {
+        self.limited.notified().await;
     }
 }
 

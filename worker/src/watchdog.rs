@@ -7,16 +7,19 @@ use crate::{execution::conclude, limits::Ended, shared::Shared};
 /// How long after its hard limit a run counts as stuck: a future that can be dropped is dropped long before.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How often the table of runs is looked through.
+/// How often the table of runs is looked through while one of them has a hard limit.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Reports stuck runs by name, and settles their messages in their stead, until dropped.
 ///
 /// It runs beside the pools' threads, not on them: a handler that blocks its thread stops what runs there.
 pub(crate) async fn watch<S: Send + Sync + 'static>(shared: Arc<Shared<S>>) {
-    let mut tick = tokio::time::interval(TICK);
     loop {
-        tick.tick().await;
+        if shared.running.any_limited() {
+            tokio::time::sleep(TICK).await;
+        } else {
+            shared.running.limited().await;
+        }
         for job in shared.running.jobs() {
             let Some(hard) = job.limits.hard else { continue };
             let elapsed = job.started.elapsed();

@@ -6,63 +6,64 @@ use std::sync::{
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::store::Store;
+use super::process::Process;
 use crate::{
     Consumer, Delivery, Error, Message, QueueName, TaskId,
-    message::names,
     transport::{Destination, Settle, Subscription},
 };
 
 #[derive(Debug)]
 pub(super) struct MemoryConsumer {
-    store: Arc<Store>,
+    process: Arc<Process>,
     subscription: Subscription,
     unsettled: Arc<Semaphore>,
     stopped: AtomicBool,
 }
 
 impl MemoryConsumer {
-    pub(super) fn new(store: Arc<Store>, subscription: Subscription) -> Self {
-        store.attach(&subscription.queue.name, true);
-        let unsettled = Arc::new(Semaphore::new(subscription.prefetch.into()));
-        Self { store, subscription, unsettled, stopped: AtomicBool::new(false) }
+    pub(super) fn new(process: Arc<Process>, subscription: Subscription) -> Self {
+        process.store.attach(&subscription.queue.name);
+        let unsettled = Arc::new(Semaphore::new(subscription.prefetch.max(1).into()));
+        Self { process, subscription, unsettled, stopped: AtomicBool::new(false) }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.process.is_closed()
     }
 }
 
 impl Drop for MemoryConsumer {
     fn drop(&mut self) {
-        self.store.attach(&self.subscription.queue.name, false);
+        self.process.store.detach(&self.subscription.queue.name);
     }
 }
 
 #[async_trait]
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Option<Delivery> {
-        // The semaphore is never closed.
-        let permit = self.unsettled.clone().acquire_owned().await.ok()?;
         let name = &self.subscription.queue.name;
         loop {
-            let changed = self.store.changed();
-            if self.stopped.load(Ordering::Relaxed) || self.store.is_closed() {
+            let changed = self.process.store.changed();
+            if self.has_ended() {
                 return None;
             }
-            match self.store.claim(name) {
-                Ok((sequence, entry)) => {
-                    let earlier = entry.message.headers.int(names::DELIVERIES).and_then(|n| u32::try_from(n).ok());
-                    let deliveries = entry.deliveries.saturating_add(earlier.unwrap_or(0)).saturating_add(1);
+            let permit = tokio::select! {
+                // The semaphore is never closed.
+                permit = self.unsettled.clone().acquire_owned() => permit.ok()?,
+                () = changed => continue,
+            };
+            let changed = self.process.store.changed();
+            match self.process.store.claim(name, self.process.id, self.subscription.isolate_after) {
+                Ok(claimed) => {
                     let settle = MemorySettle {
-                        store: self.store.clone(),
+                        process: self.process.clone(),
                         queue: name.clone(),
-                        id: entry.message.id(),
-                        sequence: Some(sequence),
+                        id: claimed.message.id(),
+                        claim: Some(claimed.claim),
                         _permit: permit,
                     };
-                    return Some(Delivery::new(
-                        entry.message,
-                        self.subscription.queue.clone(),
-                        deliveries,
-                        Box::new(settle),
-                    ));
+                    let queue = self.subscription.queue.clone();
+                    return Some(Delivery::new(claimed.message, queue, claimed.deliveries, Box::new(settle)));
                 }
                 Err(Some(due)) => {
                     let _ = tokio::time::timeout_at(due, changed).await;
@@ -77,22 +78,22 @@ impl Consumer for MemoryConsumer {
     }
 
     fn is_connected(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed) && !self.store.is_closed()
+        !self.has_ended()
     }
 }
 
 #[derive(Debug)]
 struct MemorySettle {
-    store: Arc<Store>,
+    process: Arc<Process>,
     queue: QueueName,
     id: TaskId,
-    sequence: Option<u64>,
+    claim: Option<u64>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl MemorySettle {
     fn settle(&mut self, copy: Option<(Destination, Message)>) -> Result<(), Error> {
-        let settled = self.sequence.take().is_some_and(|sequence| self.store.settle(&self.queue, sequence, copy));
+        let settled = self.claim.take().is_some_and(|claim| self.process.store.settle(&self.queue, claim, copy));
         if settled { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
     }
 }
@@ -100,8 +101,8 @@ impl MemorySettle {
 /// A delivery dropped unsettled is what a worker's death looks like here: it comes back, counted.
 impl Drop for MemorySettle {
     fn drop(&mut self) {
-        if let Some(sequence) = self.sequence.take() {
-            self.store.unclaim(&self.queue, sequence, true);
+        if let Some(claim) = self.claim.take() {
+            self.process.store.unclaim(&self.queue, claim);
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Queues in this process's memory, for tests. Delays follow tokio's time, paused or not; nothing survives the process.
 
 mod consumer;
+mod process;
+mod queue;
 mod store;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::{consumer::MemoryConsumer, store::Store};
+use self::{consumer::MemoryConsumer, process::Process, store::Store};
 use crate::{
     Clock, Consumer, Error, Message, Queue, QueueInfo, QueueName, Transport,
     transport::{Adoption, Capabilities, Destination, Finding, Subscription, Swept, Verdict},
@@ -16,14 +18,20 @@ use crate::{
 /// Queues in this process's memory.
 #[derive(Debug)]
 pub struct MemoryTransport {
-    store: Arc<Store>,
+    process: Arc<Process>,
     clock: Clock,
 }
 
 impl MemoryTransport {
     /// No queues yet.
     pub fn new() -> Self {
-        Self { store: Arc::default(), clock: if in_runtime() { Clock::tokio() } else { Clock::system() } }
+        let process = Arc::new(Process::new(Arc::<Store>::default()));
+        Self { process, clock: if in_runtime() { Clock::tokio() } else { Clock::system() } }
+    }
+
+    /// The same queues as one more process would see them: what one of the two holds comes back when it is closed.
+    pub fn another_process(&self) -> Self {
+        Self { process: Arc::new(Process::new(self.process.store.clone())), clock: self.clock }
     }
 }
 
@@ -49,41 +57,46 @@ impl Transport for MemoryTransport {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.store.check_open()
+        self.process.check_open()
     }
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {
-        self.store.check_open()?;
-        self.store.declare(&queue.name);
-        self.store.declare(&queue.name.dead()?);
+        self.process.check_open()?;
+        self.process.store.declare(&queue.name);
+        self.process.store.declare(&queue.name.dead()?);
         Ok(Adoption::AsDeclared)
     }
 
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
-        self.store.check_open()?;
-        self.store.push(&to.queue.name, to.delay, message, 0);
+        self.process.check_open()?;
+        self.process.store.publish(to, message);
         Ok(())
     }
 
     async fn consume(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {
         self.declare(&subscription.queue).await?;
-        Ok(Box::new(MemoryConsumer::new(self.store.clone(), subscription)))
+        Ok(Box::new(MemoryConsumer::new(self.process.clone(), subscription)))
     }
 
     async fn queues(&self) -> Result<Option<Vec<QueueInfo>>, Error> {
-        Ok(Some(self.store.names().iter().filter_map(|name| self.store.info(name)).collect()))
+        self.process.check_open()?;
+        let store = &self.process.store;
+        Ok(Some(store.names().iter().filter_map(|name| store.info(name)).collect()))
     }
 
     async fn queue(&self, name: &QueueName) -> Result<Option<QueueInfo>, Error> {
-        Ok(self.store.info(name))
+        self.process.check_open()?;
+        Ok(self.process.store.info(name))
     }
 
     async fn purge(&self, name: &QueueName) -> Result<u64, Error> {
-        Ok(self.store.purge(name))
+        self.process.check_open()?;
+        Ok(self.process.store.purge(name))
     }
 
     async fn delete(&self, name: &QueueName) -> Result<(), Error> {
-        self.store.delete(name);
+        self.process.check_open()?;
+        self.process.store.delete(name);
         Ok(())
     }
 
@@ -93,14 +106,16 @@ impl Transport for MemoryTransport {
         limit: usize,
         visit: &mut (dyn for<'m> FnMut(&'m Message) -> Verdict + Send),
     ) -> Result<Swept, Error> {
-        Ok(self.store.sweep(name, limit, visit))
+        self.process.check_open()?;
+        Ok(self.process.store.sweep(name, limit, visit))
     }
 
     async fn diagnose(&self, _queues: &[Queue]) -> Result<Vec<Finding>, Error> {
+        self.process.check_open()?;
         Ok(Vec::new())
     }
 
     async fn close(&self) {
-        self.store.close();
+        self.process.close();
     }
 }

@@ -1,7 +1,6 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{
@@ -9,46 +8,33 @@ use tokio::{
     time::Instant,
 };
 
+use super::queue::Slots;
 use crate::{
-    Error, Message, QueueInfo, QueueName,
+    Message, QueueInfo, QueueName,
     transport::{Destination, Swept, Verdict},
 };
 
-/// Every queue of one transport.
+/// Every queue of the transports that share it.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     state: Mutex<State>,
-    changed: std::sync::Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queues: BTreeMap<QueueName, Slots>,
+    /// Kept apart from the queues: a consumer outlives the deletion of its queue.
+    consumers: BTreeMap<QueueName, u64>,
     sequence: u64,
-    closed: bool,
 }
 
-/// One queue's entries.
-#[derive(Debug, Default)]
-struct Slots {
-    entries: BTreeMap<u64, Entry>,
-    /// Entries whose time has come, in the order of delivery.
-    ready: BTreeSet<(Rank, u64)>,
-    /// Entries whose time has not.
-    delayed: BTreeSet<(Instant, u64)>,
-    running: u64,
-    consumers: u64,
-}
-
-/// Higher priorities first.
-type Rank = std::cmp::Reverse<u8>;
-
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
+/// An entry that was given to a consumer.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) claim: u64,
     pub(super) message: Message,
-    /// Deliveries that ended without being settled.
     pub(super) deliveries: u32,
-    due: Instant,
 }
 
 impl Store {
@@ -57,22 +43,20 @@ impl Store {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the state, then wakes everybody who waits for a change.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_waiters();
+        result
+    }
+
     /// Resolves when anything has changed since the call.
     pub(super) fn changed(&self) -> OwnedNotified {
         self.changed.clone().notified_owned()
     }
 
-    pub(super) fn check_open(&self) -> Result<(), Error> {
-        if self.lock().closed { Err(Error::Closed) } else { Ok(()) }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
-    pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_waiters();
+    pub(super) fn next_process(&self) -> u64 {
+        self.lock().next()
     }
 
     pub(super) fn declare(&self, name: &QueueName) {
@@ -80,97 +64,80 @@ impl Store {
     }
 
     pub(super) fn delete(&self, name: &QueueName) {
-        self.lock().queues.remove(name);
+        let mut state = self.lock();
+        state.queues.remove(name);
+        if let Ok(dead) = name.dead()
+            && state.queues.get(&dead).is_some_and(Slots::is_empty)
+        {
+            state.queues.remove(&dead);
+        }
     }
 
     pub(super) fn names(&self) -> Vec<QueueName> {
         self.lock().queues.keys().cloned().collect()
     }
 
-    pub(super) fn push(&self, name: &QueueName, delay: Duration, message: Message, deliveries: u32) {
-        self.lock().push(name, Entry { message, deliveries, due: Instant::now() + delay });
-        self.changed.notify_waiters();
+    pub(super) fn publish(&self, to: Destination, message: Message) {
+        self.change(|state| state.push(to, message));
     }
 
     /// The next entry to deliver, or when to ask again.
-    pub(super) fn claim(&self, name: &QueueName) -> Result<(u64, Entry), Option<Instant>> {
+    pub(super) fn claim(&self, name: &QueueName, process: u64, isolate_after: u32) -> Result<Claimed, Option<Instant>> {
         let mut state = self.lock();
-        let Some(slots) = state.queues.get_mut(name) else { return Err(None) };
-        slots.promote();
-        match slots.ready.pop_first() {
-            Some((_, sequence)) => {
-                // `ready` names only entries that are there.
-                let entry = slots.entries.get(&sequence).cloned().ok_or(None)?;
-                slots.running += 1;
-                Ok((sequence, entry))
+        let claim = state.next();
+        let slots = state.queues.get_mut(name).ok_or(None)?;
+        let (message, deliveries) = slots.claim(claim, process, isolate_after)?;
+        Ok(Claimed { claim, message, deliveries })
+    }
+
+    /// Settles a claimed entry, with a copy in its stead if there is one. `false`: the claim is gone.
+    pub(super) fn settle(&self, name: &QueueName, claim: u64, copy: Option<(Destination, Message)>) -> bool {
+        self.change(|state| {
+            let settled = state.queues.get_mut(name).is_some_and(|slots| slots.settle(claim));
+            if let (true, Some((to, message))) = (settled, copy) {
+                state.push(to, message);
             }
-            None => Err(slots.delayed.first().map(|(due, _)| *due)),
-        }
+            settled
+        })
     }
 
-    /// Settles a claimed entry, with a copy in its stead if there is one. `false`: it is no longer there.
-    pub(super) fn settle(&self, name: &QueueName, sequence: u64, copy: Option<(Destination, Message)>) -> bool {
-        let mut state = self.lock();
-        let held = state.queues.get_mut(name).is_some_and(|slots| {
-            let held = slots.entries.remove(&sequence).is_some();
-            slots.running -= u64::from(held);
-            held
-        });
-        if let (true, Some((to, message))) = (held, copy) {
-            state.push(&to.queue.name, Entry { message, deliveries: 0, due: Instant::now() + to.delay });
-        }
-        drop(state);
-        self.changed.notify_waiters();
-        held
+    /// Puts a claimed entry back, its worker's death counted.
+    pub(super) fn unclaim(&self, name: &QueueName, claim: u64) {
+        self.change(|state| state.queues.get_mut(name).into_iter().for_each(|slots| slots.unclaim(claim)));
     }
 
-    /// Puts a claimed entry back where it was; `counted` when its worker died with it.
-    pub(super) fn unclaim(&self, name: &QueueName, sequence: u64, counted: bool) {
-        let mut state = self.lock();
-        if let Some(slots) = state.queues.get_mut(name)
-            && let Some(entry) = slots.entries.get_mut(&sequence)
-        {
-            entry.deliveries += u32::from(counted);
-            slots.ready.insert((std::cmp::Reverse(entry.message.priority()), sequence));
-            slots.running -= 1;
-        }
-        drop(state);
-        self.changed.notify_waiters();
+    /// Puts back all that a process holds.
+    pub(super) fn bury(&self, process: u64) {
+        self.change(|state| state.queues.values_mut().for_each(|slots| slots.bury(process)));
     }
 
-    pub(super) fn attach(&self, name: &QueueName, attached: bool) {
-        let mut state = self.lock();
-        let slots = state.queues.entry(name.clone()).or_default();
-        slots.consumers = if attached { slots.consumers + 1 } else { slots.consumers.saturating_sub(1) };
+    pub(super) fn attach(&self, name: &QueueName) {
+        *self.lock().consumers.entry(name.clone()).or_default() += 1;
+    }
+
+    pub(super) fn detach(&self, name: &QueueName) {
+        self.lock().consumers.entry(name.clone()).and_modify(|consumers| *consumers = consumers.saturating_sub(1));
     }
 
     pub(super) fn info(&self, name: &QueueName) -> Option<QueueInfo> {
         let mut state = self.lock();
+        let consumers = state.consumers.get(name).copied().unwrap_or(0);
         let slots = state.queues.get_mut(name)?;
         slots.promote();
-        let oldest = slots.ready.iter().filter_map(|(_, sequence)| Some(slots.entries.get(sequence)?.due)).min();
+        let (ready, delayed, running) = slots.counts();
         Some(QueueInfo {
-            ready: Some(slots.ready.len() as u64),
-            delayed: Some(slots.delayed.len() as u64),
-            running: Some(slots.running),
-            consumers: Some(slots.consumers),
-            oldest: oldest.map(|due| due.elapsed()),
+            ready: Some(ready as u64),
+            delayed: Some(delayed as u64),
+            running: Some(running as u64),
+            consumers: Some(consumers),
+            oldest: slots.oldest().map(|due| due.elapsed()),
             kind: Some("memory".into()),
             ..QueueInfo::unknown(name.clone())
         })
     }
 
     pub(super) fn purge(&self, name: &QueueName) -> u64 {
-        let mut state = self.lock();
-        let Some(slots) = state.queues.get_mut(name) else { return 0 };
-        slots.promote();
-        let ready = std::mem::take(&mut slots.ready);
-        for (_, sequence) in &ready {
-            slots.entries.remove(sequence);
-        }
-        drop(state);
-        self.changed.notify_waiters();
-        ready.len() as u64
+        self.sweep(name, usize::MAX, &mut |_| Verdict::Delete).deleted
     }
 
     pub(super) fn sweep(
@@ -179,62 +146,46 @@ impl Store {
         limit: usize,
         visit: &mut (dyn for<'m> FnMut(&'m Message) -> Verdict + Send),
     ) -> Swept {
-        let mut state = self.lock();
-        let mut swept = Swept::default();
-        let ready: Vec<(Rank, u64)> = match state.queues.get_mut(name) {
-            Some(slots) => {
+        self.change(|state| {
+            let mut swept = Swept::default();
+            let ready: Vec<_> = state.queues.get_mut(name).map_or_else(Vec::new, |slots| {
                 slots.promote();
-                slots.ready.iter().take(limit).copied().collect()
+                slots.ready().take(limit).collect()
+            });
+            for slot in ready {
+                let Some(slots) = state.queues.get_mut(name) else { break };
+                let Some(message) = slots.message(slot.1) else { continue };
+                let verdict = visit(message);
+                if verdict == Verdict::Stop {
+                    break;
+                }
+                swept.seen += 1;
+                match verdict {
+                    Verdict::Keep | Verdict::Stop => {}
+                    Verdict::Delete => {
+                        slots.remove_ready(slot);
+                        swept.deleted += 1;
+                    }
+                    Verdict::Move(to, message) => {
+                        slots.remove_ready(slot);
+                        state.push(*to, *message);
+                        swept.moved += 1;
+                    }
+                }
             }
-            None => Vec::new(),
-        };
-        for slot in ready {
-            let Some(slots) = state.queues.get_mut(name) else { break };
-            let Some(entry) = slots.entries.get(&slot.1) else { continue };
-            let verdict = visit(&entry.message);
-            if verdict == Verdict::Stop {
-                break;
-            }
-            swept.seen += 1;
-            if verdict == Verdict::Keep {
-                continue;
-            }
-            slots.ready.remove(&slot);
-            slots.entries.remove(&slot.1);
-            if let Verdict::Move(to, message) = verdict {
-                state.push(&to.queue.name, Entry { message: *message, deliveries: 0, due: Instant::now() + to.delay });
-                swept.moved += 1;
-            } else {
-                swept.deleted += 1;
-            }
-        }
-        drop(state);
-        self.changed.notify_waiters();
-        swept
+            swept
+        })
     }
 }
 
 impl State {
-    fn push(&mut self, name: &QueueName, entry: Entry) {
+    fn next(&mut self) -> u64 {
         self.sequence += 1;
-        let slots = self.queues.entry(name.clone()).or_default();
-        slots.delayed.insert((entry.due, self.sequence));
-        slots.entries.insert(self.sequence, entry);
-        slots.promote();
+        self.sequence
     }
-}
 
-impl Slots {
-    /// Makes ready what is due.
-    fn promote(&mut self) {
-        let now = Instant::now();
-        while let Some(&(due, sequence)) = self.delayed.first()
-            && due <= now
-        {
-            self.delayed.pop_first();
-            if let Some(entry) = self.entries.get(&sequence) {
-                self.ready.insert((std::cmp::Reverse(entry.message.priority()), sequence));
-            }
-        }
+    fn push(&mut self, to: Destination, message: Message) {
+        let sequence = self.next();
+        self.queues.entry(to.queue.name).or_default().push(sequence, message, Instant::now() + to.delay);
     }
 }
