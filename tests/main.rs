@@ -5,5 +5,6 @@
 
 mod support;
 
+mod amqp_conformance;
 mod support_faults;
 mod support_private;
