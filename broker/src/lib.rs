@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`task`] | [`Task`]: a named unit of work with typed arguments; [`TaskOptions`] beside it |
+//! | [`duration`] | durations as people write them |
 //! | [`retry`] | [`RetryPolicy`], [`Backoff`], [`Jitter`]: from an attempt's number to its delay |
 //! | [`message`] | [`Message`]: a task as sent, in Celery's protocol 2; [`Request`]: the same, decoded |
 //! | [`queue`] | [`Queue`] and [`QueueName`] |
@@ -21,17 +22,20 @@ pub mod broker;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod duration;
 pub mod error;
 pub mod memory;
 pub mod message;
 pub mod outcome;
 pub mod queue;
 pub mod retry;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod task;
 pub mod transport;
 mod url;
 
-pub use broker::{Broker, BrokerBuilder, Draft, Sent};
+pub use broker::{Broker, BrokerBuilder, Draft, Sent, Untyped};
 pub use clock::Clock;
 pub use error::Error;
 pub use message::{HeaderValue, Headers, Message, Properties, Request};

@@ -22,3 +22,31 @@ impl Fixture for Memory {
 
 celeriac_broker::conformance!(memory, Memory::new());
 celeriac_broker::conformance!(memory_in_paused_time, Memory::new(), tokio::test(start_paused = true));
+
+#[cfg(feature = "sqlite")]
+mod file {
+    use celeriac_broker::{Broker, conformance::Fixture};
+
+    pub(super) struct File(tempfile::TempDir);
+
+    impl File {
+        pub(super) fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+    }
+
+    impl Fixture for File {
+        fn broker(&self) -> Broker {
+            Broker::new(&format!("sqlite://{}/queues.db?claim_lease=1s", self.0.path().display())).unwrap()
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+celeriac_broker::conformance!(sqlite, file::File::new());
+#[cfg(feature = "sqlite")]
+celeriac_broker::conformance!(
+    sqlite_on_many_threads,
+    file::File::new(),
+    tokio::test(flavor = "multi_thread", worker_threads = 2)
+);

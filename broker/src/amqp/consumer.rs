@@ -182,7 +182,7 @@ impl Shared {
     }
 
     /// A future that puts a copy in a delivery's stead, with its deaths in a header: among the suspects if it is one.
-    fn give_back(&self, arrival: Arrival) -> Work<()> {
+    fn give_back(&self, mut arrival: Arrival) -> Work<()> {
         let shared = self.clone();
         Box::pin(async move {
             let queue = &shared.subscription.queue;
@@ -190,7 +190,7 @@ impl Shared {
             let replaced = if arrival.suspects || shared.is_suspect(&arrival) {
                 arrival.settle.replace_in_companion(queue, &suspect_name(&queue.name), &copy).await
             } else {
-                Box::new(arrival.settle).replace(Destination::now(queue.clone()), copy).await
+                arrival.settle.replace(&Destination::now(queue.clone()), &copy).await
             };
             if let Err(error) = replaced {
                 // It is still the broker's, and comes back when this channel closes.

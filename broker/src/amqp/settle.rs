@@ -65,9 +65,9 @@ impl Settle for AmqpSettle {
         self.acknowledge().await
     }
 
-    async fn replace(self: Box<Self>, to: Destination, copy: Message) -> Result<(), Error> {
+    async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error> {
         self.check()?;
-        self.publisher.publish(&to, &copy).await?;
+        self.publisher.publish(to, copy).await?;
         self.acknowledge().await
     }
 }

@@ -102,6 +102,9 @@ fn transport(settings: &TransportSettings) -> Result<Arc<dyn Transport>, Error> 
     }
     match scheme {
         "memory" => Ok(Arc::new(MemoryTransport::new())),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(crate::sqlite::SqliteTransport::new(settings)?)),
+        #[cfg(not(feature = "sqlite"))]
         "sqlite" => fault("this program was built without the feature `sqlite`".into()),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(crate::amqp::AmqpTransport::new(settings)?)),

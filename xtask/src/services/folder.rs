@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use super::Error;
 
 /// The data folder of one service, `target/services/<our pid>/<name>-<n>`: removed on drop, kept when a test panics so that
@@ -11,6 +15,7 @@ use super::Error;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    keep: bool,
 }
 
 impl Folder {
@@ -25,7 +30,24 @@ impl Folder {
         // What stands there belonged to a process that had our pid before us.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).map_err(|source| Error::io(format!("creating {}", path.display()), source))?;
-        Ok(Self { path })
+        Ok(Self { path, keep: false })
+    }
+
+    /// Removes what processes that are no more have left: those that were killed, and tests that failed.
+    pub fn remove_abandoned() {
+        let Ok(entries) = fs::read_dir(all_services()) else { return };
+        for entry in entries.flatten() {
+            let pid = entry.file_name().to_string_lossy().parse().map(Pid::from_raw);
+            if pid.is_ok_and(|pid| kill(pid, None) == Err(Errno::ESRCH)) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// Leaves the folder where it is, and returns its path.
+    pub fn keep(&mut self) -> PathBuf {
+        self.keep = true;
+        self.path.clone()
     }
 
     /// The folder.
@@ -46,7 +68,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if self.keep || std::thread::panicking() {
             return;
         }
         let _ = fs::remove_dir_all(&self.path);
@@ -58,7 +80,7 @@ impl Drop for Folder {
 }
 
 /// `target/services`.
-pub(crate) fn all_services() -> PathBuf {
+fn all_services() -> PathBuf {
     target_directory().join("services")
 }
 

@@ -12,6 +12,7 @@ mod redis;
 
 pub use error::Error;
 pub use folder::{Folder, target_directory};
+pub use program::find as find_program;
 pub use rabbit::{Rabbit, RabbitOptions};
 pub use redis::Redis;
 

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// Finds `name` in `folders`, then in `PATH`, then in the folders that hold servers but stand in no user's `PATH`.
-pub(crate) fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {
+pub fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let often_missing = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin"];
     folders

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::process::{Process, Ready};
@@ -9,7 +10,7 @@ pub struct Redis {
     port: u16,
     process: Process,
     // Dropped after the process that writes to it.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Redis {
@@ -28,7 +29,7 @@ impl Redis {
         command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
         let log = folder.path().join("log");
         let process = Process::start("Redis", &mut command, &log, &Ready::Line("Ready to accept connections"))?;
-        Ok(Self { port, process, _folder: folder })
+        Ok(Self { port, process, folder })
     }
 
     /// `redis://127.0.0.1:<port>/0`.
@@ -39,5 +40,10 @@ impl Redis {
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Leaves its data and its log where they are when it ends, and returns their folder.
+    pub fn keep_data(&mut self) -> PathBuf {
+        self.folder.keep()
     }
 }

@@ -1,0 +1,284 @@
+//! Group commit: many changes, one `BEGIN IMMEDIATE .. COMMIT`, and the claims that they make room for.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use rusqlite::ErrorCode;
+
+use super::{
+    command::{Claimed, Done, Write},
+    entry::micros,
+    fault::Fault,
+    file::File,
+    store::{Store, Wish},
+    turnstile,
+    writer::{Identity, Queued, Writer},
+};
+
+/// How long a transaction takes changes, so that other processes have their turn.
+const SLICE: Duration = Duration::from_millis(15);
+
+/// The most messages that one consumer claims in one transaction.
+const MAX_CLAIM: usize = 256;
+
+/// What one transaction did so far; it holds when it is committed.
+#[derive(Default)]
+struct Progress {
+    done: Vec<Done>,
+    claimed: Vec<(u64, Vec<Claimed>)>,
+    identity: Option<Identity>,
+}
+
+impl Writer {
+    /// Commits the changes and whatever else is due, and answers. Returns what there was no time for.
+    pub(super) fn transact(
+        &mut self,
+        file: &File,
+        store: &mut Store<'_>,
+        mut writes: Vec<Queued>,
+    ) -> (Vec<Queued>, Result<(), Fault>) {
+        let mut progress = Progress::default();
+        let mut result = self.commit(file, store, |writer, store| writer.together(store, &writes, &mut progress));
+        if let Err(fault) = &result {
+            self.undo(fault, &progress);
+            // One bad change must not take its neighbours along, nor a full disk the acks that would free it.
+            if matches!(fault, Fault::Failed(_)) && !writes.is_empty() {
+                let begun = progress.done.len();
+                progress.done.clear();
+                for (index, queued) in writes.drain(..).enumerate() {
+                    if index > begun {
+                        self.credit(&queued.write);
+                    }
+                    result = self.alone(file, store, queued);
+                }
+                return (Vec::new(), result);
+            }
+            for queued in writes {
+                self.answer(queued, Err(fault.clone()));
+            }
+            return (Vec::new(), result);
+        }
+        self.committed(&mut progress);
+        let left = writes.split_off(progress.done.len());
+        for (queued, done) in writes.into_iter().zip(progress.done) {
+            self.answer(queued, Ok(done));
+        }
+        (left, result)
+    }
+
+    fn commit(
+        &mut self,
+        file: &File,
+        store: &mut Store<'_>,
+        change: impl FnOnce(&mut Self, &mut Store<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), Fault> {
+        let _turn = file.turnstile.enter()?;
+        if let Err(error) = store.begin() {
+            store.roll_back();
+            let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+            return Err(if busy { Fault::Locked(turnstile::holder(&self.location)) } else { error.into() });
+        }
+        let result = change(self, store).map_err(Fault::from).and_then(|()| store.commit().map_err(uncertain));
+        if result.is_err() {
+            store.roll_back();
+        }
+        result
+    }
+
+    /// What one transaction does, in order.
+    fn together(&mut self, store: &mut Store<'_>, writes: &[Queued], progress: &mut Progress) -> rusqlite::Result<()> {
+        if store.refresh()? {
+            self.heat();
+        }
+        self.keep_identity(store, progress)?;
+        let owner = progress.identity.as_ref().or(self.identity.as_ref()).map(|identity| identity.id);
+        if self.redeclare {
+            for consumer in self.consumers.values() {
+                let names = std::iter::once(consumer.queue.clone()).chain(consumer.queue.dead().ok());
+                store.execute(&Write::Declare(names.collect()))?;
+            }
+        }
+        if let Some(owner) = owner {
+            for queue in &self.changed {
+                let count = self.consumers.values().filter(|consumer| consumer.queue == *queue).count();
+                store.set_consumers(owner, queue, u32::try_from(count).unwrap_or(u32::MAX))?;
+            }
+        }
+        for (claim, counted) in &self.returns {
+            store.release(*claim, *counted)?;
+        }
+        for process in &self.dead {
+            store.bury(*process)?;
+        }
+        let promoted = !self.consumers.is_empty() && store.promote()? > 0;
+        if promoted || !self.returns.is_empty() || !self.dead.is_empty() {
+            self.heat();
+        }
+        let started = Instant::now();
+        for queued in writes {
+            if !progress.done.is_empty() && started.elapsed() > SLICE {
+                break;
+            }
+            progress.done.push(Done::default());
+            self.credit(&queued.write);
+            if !self.begin(queued) {
+                continue;
+            }
+            let done = store.execute(&queued.write)?;
+            if let Some(last) = progress.done.last_mut() {
+                *last = done;
+            }
+            self.notice(&queued.write);
+        }
+        if let Some(owner) = owner {
+            self.claim(store, owner, progress)?;
+        }
+        Ok(())
+    }
+
+    /// Registers this process where it consumes, and renews it where it is time. `progress` has the new identity.
+    fn keep_identity(&mut self, store: &mut Store<'_>, progress: &mut Progress) -> rusqlite::Result<()> {
+        // Written: half a lease. Renewed every third; found expired, a process has a last third (see `call_roll`).
+        let expires_at = store.now.saturating_add(micros(self.location.claim_lease / 2));
+        let renew_at = Instant::now() + self.location.claim_lease / 3;
+        let id = match &self.identity {
+            Some(identity) if identity.renew_at > Instant::now() || self.dead.contains(&identity.id) => return Ok(()),
+            Some(identity) if store.renew(identity.id, expires_at)? => identity.id,
+            None if self.consumers.is_empty() => return Ok(()),
+            gone => {
+                if gone.is_some() {
+                    tracing::warn!("this process did not renew its claims in time, and lost them");
+                }
+                self.changed.extend(self.consumers.values().map(|consumer| consumer.queue.clone()));
+                let id = rand::random_range(1..=i64::MAX);
+                store.register(id, expires_at)?;
+                id
+            }
+        };
+        progress.identity = Some(Identity { id, renew_at });
+        Ok(())
+    }
+
+    /// Whether a change is to be made: not where its publisher has given up, and was told that nothing happened.
+    fn begin(&self, queued: &Queued) -> bool {
+        // The order matters: whoever gives up closes first and asks for the last ticket then.
+        self.signals.begun.fetch_max(queued.ticket, Ordering::SeqCst);
+        !(matches!(queued.write, Write::Publish(_)) && queued.answer.is_closed())
+    }
+
+    fn credit(&mut self, write: &Write) {
+        if let Write::Settle(claim, _) = write {
+            self.settled(*claim);
+        }
+    }
+
+    /// Wakes the consumers whose queue has got something.
+    fn notice(&mut self, write: &Write) {
+        let queue = match write {
+            Write::Publish(entry) => &entry.queue,
+            Write::Settle(_, Some(copy)) => &copy.queue,
+            Write::Promote | Write::Apply(..) | Write::Declare(_) => return self.heat(),
+            _ => return,
+        };
+        for consumer in self.consumers.values_mut().filter(|consumer| consumer.queue == *queue) {
+            consumer.hot = true;
+        }
+    }
+
+    fn claim(&mut self, store: &mut Store<'_>, owner: i64, progress: &mut Progress) -> rusqlite::Result<()> {
+        for (&id, consumer) in self.consumers.iter_mut().filter(|(_, consumer)| consumer.hot && consumer.room > 0) {
+            let mut wish = Wish {
+                queue: &consumer.queue,
+                consumer: id,
+                owner,
+                room: consumer.room.min(MAX_CLAIM),
+                isolate_after: consumer.isolate_after,
+                suspect: !self.suspects.contains_key(&consumer.queue),
+            };
+            let mut claimed = Vec::new();
+            let turns = wish.suspect && wish.room == 1 && consumer.had_suspect;
+            wish.suspect &= !turns;
+            let mut suspect = store.claim(&wish, &mut claimed)?;
+            if turns && claimed.is_empty() {
+                wish.suspect = true;
+                suspect = store.claim(&wish, &mut claimed)?;
+            }
+            consumer.hot = claimed.len() == wish.room;
+            consumer.had_suspect = suspect.is_some();
+            if let Some(suspect) = suspect {
+                self.suspects.insert(consumer.queue.clone(), suspect);
+            }
+            if !claimed.is_empty() {
+                progress.claimed.push((id, claimed));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was done holds: hands out what was claimed.
+    fn committed(&mut self, progress: &mut Progress) {
+        self.succeeded();
+        self.returns.clear();
+        self.changed.clear();
+        self.dead.clear();
+        self.redeclare = false;
+        if let Some(identity) = progress.identity.take() {
+            self.identity = Some(identity);
+        }
+        for (id, rows) in progress.claimed.drain(..) {
+            let Some(consumer) = self.consumers.get_mut(&id) else { continue };
+            consumer.room -= rows.len();
+            if let Err(unread) = consumer.claimed.send(rows) {
+                // It was dropped, and its farewell is still in the channel.
+                for row in unread.0 {
+                    self.settled(row.claim);
+                    self.returns.push((row.claim, false));
+                }
+            }
+        }
+    }
+
+    /// Nothing was done.
+    fn undo(&mut self, fault: &Fault, progress: &Progress) {
+        self.failed(fault);
+        self.heat();
+        for row in progress.claimed.iter().flat_map(|(_, rows)| rows) {
+            self.suspects.retain(|_, id| *id != row.claim.id);
+        }
+    }
+
+    /// One change in a transaction of its own.
+    fn alone(&mut self, file: &File, store: &mut Store<'_>, queued: Queued) -> Result<(), Fault> {
+        let mut done = Done::default();
+        let result = self.commit(file, store, |writer, store| {
+            store.refresh()?;
+            if writer.begin(&queued) {
+                done = store.execute(&queued.write)?;
+                writer.notice(&queued.write);
+            }
+            Ok(())
+        });
+        self.answer(queued, result.clone().map(|()| done));
+        result
+    }
+
+    fn answer(&mut self, queued: Queued, result: Result<Done, Fault>) {
+        if let (Write::Settle(claim, _), Err(_)) = (&queued.write, &result) {
+            // It could not be settled, so it comes back; nobody has died.
+            self.returns.push((*claim, false));
+        }
+        // Whoever asked may have gone.
+        let _ = queued.answer.send(result);
+    }
+}
+
+/// A commit that fails for lack of room has not happened; of another one nobody knows before the next start.
+fn uncertain(error: rusqlite::Error) -> Fault {
+    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    match Fault::from(error) {
+        Fault::Failed(message) if !full => Fault::Uncertain(message),
+        fault => fault,
+    }
+}
