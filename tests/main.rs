@@ -7,6 +7,7 @@
 mod record;
 mod support;
 
+mod amqp_conformance;
 mod celery_interop;
 mod support_faults;
 mod support_private;

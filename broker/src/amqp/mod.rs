@@ -8,6 +8,8 @@ mod connection;
 mod consumer;
 mod delay;
 mod errors;
+mod levels;
+mod probe;
 mod publisher;
 mod returns;
 mod session;
@@ -90,7 +92,7 @@ impl Transport for AmqpTransport {
     }
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {
-        self.ask(async |link| link.declare_for_consumer(queue).await).await
+        self.ask(async |link| Ok(link.declare_for_consumer(queue).await?.adoption)).await
     }
 
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
