@@ -159,7 +159,7 @@ impl Writer {
     }
 
     fn serve(&mut self, file: &File) -> Result<Exit, Fault> {
-        let mut store = Store::new(&file.connection)?;
+        let mut store = Store::new(&file.connection, self.location.max_size)?;
         self.signals.healthy.store(true, Ordering::Relaxed);
         self.paused_until = None;
         // Nothing of what this process was to another file holds here.
