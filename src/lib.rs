@@ -1,1 +1,84 @@
-//! Facade.
+//! A Celery-style task queue: tasks, retries, time limits and dead letters, on a SQLite file or on RabbitMQ.
+//!
+//! ```no_run
+//! use celeriac::prelude::*;
+//!
+//! #[task(name = "math.add", queue = "math")]
+//! async fn add(_ctx: Context<()>, x: i64, y: i64) -> Result<i64, TaskError> {
+//!     Ok(x + y)
+//! }
+//!
+//! # async fn produce() -> Result<(), Box<dyn std::error::Error>> {
+//! // A producer. The broker is `CELERIAC_BROKER_URL`, or the file celeriac.db in the current folder.
+//! let broker = Broker::from_env()?;
+//! broker.publish(Add { x: 2, y: 3 }).await?;
+//! # Ok(()) }
+//!
+//! # async fn work() -> Result<(), Box<dyn std::error::Error>> {
+//! // A worker.
+//! Worker::builder().register::<Add>().pool("math", Pool::new(8)).build()?.run().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`prelude`] | what most programs name |
+//! | [`task`](mod@task) | [`Task`]: a named unit of work with typed arguments; [`TaskError`], [`TaskOptions`] |
+//! | [`broker`], [`queue`], [`transport`] | [`Broker`]: publishes tasks to queues, and what carries them |
+//! | [`message`] | [`Message`]: a task as sent, in Celery's protocol 2 |
+//! | [`retry`], [`outcome`], [`duration`] | [`RetryPolicy`]; what became of a delivery, and why; durations as text |
+//! | `worker` | `Worker`, `Pool`, `Handler`, `Context`, `Middleware` (feature `worker`) |
+//! | `harness` | tests of tasks without a broker (feature `worker`) |
+//! | `cli` | a worker command and the operator's verbs in your own binary (feature `cli`) |
+//!
+//! | feature | default | holds |
+//! |---|---|---|
+//! | `worker` | yes | running tasks; a service that only publishes can leave it out |
+//! | `macros` | yes | `#[task]` |
+//! | `sqlite` | yes | the embedded broker |
+//! | `amqp` | yes | RabbitMQ |
+//! | `tls` | no | `amqps://` |
+//! | `cli` | no | `celeriac::cli` |
+
+#[doc(inline)]
+pub use celeriac_broker::{
+    Arg, Backoff, Broker, BrokerBuilder, BrokerUrl, Clock, Consumer, Delivery, Destination, Draft, Error, HeaderValue,
+    Headers, Jitter, LockSpec, Message, Outcome, Properties, Queue, QueueInfo, QueueKind, QueueName, Reason, Request,
+    RetryPolicy, Sent, Task, TaskError, TaskId, TaskOptions, Transport, Untyped, broker, clock, duration, error,
+    memory, message, outcome, queue, retry, task, transport,
+};
+#[cfg(feature = "cli")]
+#[doc(inline)]
+pub use celeriac_cli as cli;
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use celeriac_macros::task;
+#[cfg(feature = "worker")]
+#[doc(inline)]
+pub use celeriac_worker::{
+    self as worker, CancelReason, Context, DrainReport, Failure, Handler, Middleware, Pool, SoftLimit, Tally, Worker,
+    WorkerBuilder, harness,
+};
+
+/// What most programs name.
+pub mod prelude {
+    #[cfg(feature = "macros")]
+    #[doc(no_inline)]
+    pub use crate::task;
+    #[doc(no_inline)]
+    pub use crate::{Broker, Queue, Task, TaskError, TaskOptions};
+    #[cfg(feature = "worker")]
+    #[doc(no_inline)]
+    pub use crate::{Context, Handler, Pool, Worker};
+}
+
+/// What `#[task]` names; no part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use std::{fmt::Debug, time::Duration};
+
+    pub use celeriac_broker::{Arg, Jitter, RetryPolicy, Task, TaskError, TaskOptions};
+    #[cfg(feature = "worker")]
+    pub use celeriac_worker::{Context, Handler};
+    pub use serde;
+}

@@ -1,10 +1,10 @@
 //! From an attempt's number to the delay before the next one.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use rand::{Rng, RngExt};
 
-use crate::error::Error;
+use crate::{duration, error::Error};
 
 /// How many attempts, and how far apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +125,38 @@ impl Backoff {
         let doublings = attempt.saturating_sub(1).min(127);
         let nanos = self.base.as_nanos().saturating_mul(1_u128.checked_shl(doublings).unwrap_or(u128::MAX));
         if nanos >= self.cap.as_nanos() { self.cap } else { from_nanos(nanos) }
+    }
+}
+
+/// `base..cap`, such as `1s..5m`, in the units of [`duration::parse`](crate::duration::parse).
+impl FromStr for Backoff {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = |fault| Error::Config { setting: "retry.backoff".into(), fault };
+        let (base, cap) = text.split_once("..").ok_or_else(|| {
+            fault(format!("{text:?} is no range; write the first and the longest delay, such as 1s..5m"))
+        })?;
+        let read = |text| duration::parse(text).map_err(|error| fault(error.to_string()));
+        Ok(Self::new(read(base)?, read(cap)?))
+    }
+}
+
+/// `none`, `equal`, `full` or `decorrelated`.
+impl FromStr for Jitter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "none" => Ok(Self::None),
+            "equal" => Ok(Self::Equal),
+            "full" => Ok(Self::Full),
+            "decorrelated" => Ok(Self::Decorrelated),
+            _ => Err(Error::Config {
+                setting: "retry.jitter".into(),
+                fault: format!("{text:?} is none of none, equal, full and decorrelated"),
+            }),
+        }
     }
 }
 

@@ -1,16 +1,20 @@
 use std::{
+    fmt,
     marker::PhantomData,
     time::{Duration, SystemTime},
 };
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::Broker;
+use super::{Broker, call::Call};
 use crate::{
     Error, HeaderValue, Headers, Message, Properties, QueueName, Request, Task, TaskId, TaskOptions,
-    message::{names, python},
-    transport::{Destination, MAX_PRIORITY},
+    message::{MAX_TABLE_BYTES, iso8601, names},
+    transport::{Destination, MAX_DELAY, MAX_PRIORITY},
 };
+
+/// The longest id and the longest header name, in bytes: AMQP's short strings.
+const MAX_SHORT_STRING: usize = 255;
 
 /// A task about to be published, with options of its own.
 ///
@@ -21,11 +25,10 @@ use crate::{
 /// broker.message(task).delay(Duration::from_secs(60)).priority(7).publish().await?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
 #[must_use = "nothing is sent before `publish`"]
 pub struct Draft<T> {
     broker: Broker,
-    task: T,
+    call: Result<Call, Error>,
     id: Option<TaskId>,
     queue: Option<String>,
     when: When,
@@ -35,7 +38,13 @@ pub struct Draft<T> {
     tags: Vec<String>,
     root_id: Option<TaskId>,
     parent_id: Option<TaskId>,
+    task: PhantomData<fn() -> T>,
 }
+
+/// A task that is known by its name alone: [`Broker::task_named`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Untyped {}
 
 #[derive(Debug, Clone, Copy)]
 enum When {
@@ -61,10 +70,22 @@ pub struct Sent<T> {
 }
 
 impl<T: Task> Draft<T> {
-    pub(super) fn new(broker: Broker, task: T) -> Self {
+    pub(super) fn new(broker: Broker, task: &T) -> Self {
+        Self::of(broker, Call::typed(task))
+    }
+}
+
+impl Draft<Untyped> {
+    pub(super) fn named(broker: Broker, name: String, args: &impl Serialize, kwargs: &impl Serialize) -> Self {
+        Self::of(broker, Call::untyped(name, args, kwargs))
+    }
+}
+
+impl<T> Draft<T> {
+    fn of(broker: Broker, call: Result<Call, Error>) -> Self {
         Self {
             broker,
-            task,
+            call,
             id: None,
             queue: None,
             when: When::Delay(Duration::ZERO),
@@ -74,6 +95,7 @@ impl<T: Task> Draft<T> {
             tags: Vec::new(),
             root_id: None,
             parent_id: None,
+            task: PhantomData,
         }
     }
 
@@ -113,7 +135,7 @@ impl<T: Task> Draft<T> {
         self
     }
 
-    /// Takes an id of the caller's. Publishing again with the same id makes a duplicate visible; it does not prevent it.
+    /// Takes an id of the caller's, 1 to 255 bytes. Publishing again with the same id makes a duplicate visible; it does not prevent it.
     pub fn id(mut self, id: impl Into<TaskId>) -> Self {
         self.id = Some(id.into());
         self
@@ -150,13 +172,14 @@ impl<T: Task> Draft<T> {
     ///
     /// # Errors
     /// Before anything is sent: [`Error::Encode`], [`Error::TooLarge`], [`Error::DelayTooLong`],
-    /// [`Error::InvalidPriority`], [`Error::InvalidQueueName`], [`Error::ReservedHeader`].
+    /// [`Error::InvalidPriority`], [`Error::InvalidQueueName`], [`Error::ReservedHeader`], and [`Error::Config`] for an
+    /// id, a name or headers that do not fit a message.
     /// From the broker: [`Error::Unreachable`], [`Error::Refused`], [`Error::Blocked`], [`Error::Unroutable`],
     /// [`Error::Nacked`], [`Error::Store`], and [`Error::Unconfirmed`], after which it may be there or not.
     ///
     /// # Cancel safety
     /// A dropped future may or may not have published.
-    #[tracing::instrument(name = "celeriac.publish", level = "debug", skip_all, fields(task = T::NAME))]
+    #[tracing::instrument(name = "celeriac.publish", level = "debug", skip_all, fields(task = self.name()))]
     pub async fn publish(self) -> Result<Sent<T>, Error> {
         let broker = self.broker.clone();
         let (to, message) = self.build()?;
@@ -165,20 +188,25 @@ impl<T: Task> Draft<T> {
         Ok(sent)
     }
 
+    fn name(&self) -> &str {
+        self.call.as_ref().map_or("", |call| &call.task)
+    }
+
     /// The message and where it would go, without publishing it.
     ///
     /// # Errors
     /// What [`publish`](Self::publish) returns before anything is sent.
     pub fn build(self) -> Result<(Destination, Message), Error> {
-        let options = T::options();
+        let call = self.call?;
+        let options = call.options;
         let now = self.broker.clock().now();
         let queue = self.broker.queue(self.queue.as_deref().or(options.queue).unwrap_or(TaskOptions::DEFAULT_QUEUE))?;
         let delay = match self.when {
             When::Delay(delay) => delay,
             When::Eta(instant) => instant.duration_since(now).unwrap_or_default(),
         };
-        if delay > crate::transport::MAX_DELAY {
-            return Err(Error::DelayTooLong { asked: delay, max: crate::transport::MAX_DELAY });
+        if delay > MAX_DELAY {
+            return Err(Error::DelayTooLong { asked: delay, max: MAX_DELAY });
         }
         let priority = self.priority.or(options.priority).unwrap_or(0);
         if priority > MAX_PRIORITY {
@@ -189,56 +217,41 @@ impl<T: Task> Draft<T> {
             Some(Expiry::At(instant)) => Some(instant),
             None => None,
         };
-        let encode =
-            |source: Box<dyn std::error::Error + Send + Sync>| Error::Encode { task: T::NAME.to_owned(), source };
-        let arguments = match serde_json::to_value(&self.task).map_err(|fault| encode(fault.into()))? {
-            Value::Object(arguments) => arguments,
-            Value::Null => serde_json::Map::new(),
-            _ => return Err(encode("it is not a struct with named fields".into())),
-        };
         let id = self.id.unwrap_or_default();
-        let eta = (!delay.is_zero()).then(|| now + delay);
+        check_short("task id", id.as_str())?;
+        check_short("task name", &call.task)?;
+        let ready_at = now + delay;
 
         let mut headers = Headers::with_capacity(24 + self.headers.len());
         headers.push(names::LANG, "rust");
-        headers.push(names::TASK, T::NAME);
+        headers.push(names::TASK, HeaderValue::Text(call.task));
         headers.push(names::ID, id.as_str().to_owned());
         headers.push(names::SHADOW, HeaderValue::Null);
-        headers.push(names::ETA, eta.map(crate::message::iso8601));
-        headers.push(names::EXPIRES, expires.map(crate::message::iso8601));
+        headers.push(names::ETA, (!delay.is_zero()).then(|| iso8601(ready_at)));
+        headers.push(names::EXPIRES, expires.map(iso8601));
         headers.push(names::GROUP, HeaderValue::Null);
         headers.push(names::GROUP_INDEX, HeaderValue::Null);
         headers.push(names::RETRIES, 0_i64);
-        headers.push(
-            names::TIMELIMIT,
-            HeaderValue::List(vec![
-                options.time_limit.map(|limit| limit.as_secs_f64()).into(),
-                options.soft_time_limit.map(|limit| limit.as_secs_f64()).into(),
-            ]),
-        );
+        let limits = vec![seconds(options.time_limit), seconds(options.soft_time_limit)];
+        headers.push(names::TIMELIMIT, HeaderValue::List(limits));
         headers.push(names::ROOT_ID, self.root_id.as_ref().unwrap_or(&id).as_str().to_owned());
         headers.push(names::PARENT_ID, self.parent_id.map(String::from));
-        headers.push(names::ARGSREPR, "()");
-        headers.push(names::KWARGSREPR, python::kwargs_repr(&arguments, T::ARGS));
+        headers.push(names::ARGSREPR, HeaderValue::Text(call.args_repr));
+        headers.push(names::KWARGSREPR, call.kwargs_repr);
         headers.push(names::ORIGIN, self.broker.origin().to_owned());
         headers.push(names::IGNORE_RESULT, false);
         headers.push(names::REPLACED_TASK_NESTING, 0_i64);
         headers.push(names::STAMPED_HEADERS, HeaderValue::Null);
         headers.push(names::STAMPS, HeaderValue::Table(Vec::new()));
-        headers.set_instant(names::PUBLISHED_AT, now);
-        headers.set_instant(names::READY_AT, now + delay);
+        headers.push_instant(names::PUBLISHED_AT, now);
+        headers.push_instant(names::READY_AT, ready_at);
         if let Some(deadline) = options.deadline.and_then(|total| now.checked_add(total)) {
-            headers.set_instant(names::DEADLINE, deadline);
+            headers.push_instant(names::DEADLINE, deadline);
         }
         if !self.tags.is_empty() {
             headers.push(names::TAGS, HeaderValue::List(self.tags.into_iter().map(Into::into).collect()));
         }
-        for (name, value) in self.headers {
-            if name.starts_with(names::RESERVED_PREFIX) || headers.get(&name).is_some() {
-                return Err(Error::ReservedHeader { name });
-            }
-            headers.set(name, value);
-        }
+        add_headers(&mut headers, self.headers)?;
 
         let properties = Properties {
             content_type: Some("application/json".into()),
@@ -248,8 +261,54 @@ impl<T: Task> Draft<T> {
             reply_to: Some(String::new()),
             expiration: None,
         };
-        let embed = json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null});
-        let body = serde_json::to_vec(&([(); 0], arguments, embed)).map_err(|fault| encode(fault.into()))?;
-        Ok((Destination::after(queue, delay), Message::new(properties, headers, body)))
+        Ok((Destination::after(queue, delay), Message::new(properties, headers, call.body)))
+    }
+}
+
+/// Celery writes whole seconds as integers.
+fn seconds(limit: Option<Duration>) -> HeaderValue {
+    match limit {
+        None => HeaderValue::Null,
+        Some(limit) if limit.subsec_nanos() == 0 => {
+            HeaderValue::Int(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX))
+        }
+        Some(limit) => HeaderValue::Float(limit.as_secs_f64()),
+    }
+}
+
+fn check_short(setting: &str, text: &str) -> Result<(), Error> {
+    let fault = match text.len() {
+        0 => "it is empty".to_owned(),
+        1..=MAX_SHORT_STRING => return Ok(()),
+        length => format!("it has {length} bytes, and a message has room for {MAX_SHORT_STRING}"),
+    };
+    Err(Error::Config { setting: setting.to_owned(), fault })
+}
+
+/// Adds the caller's headers, none of which may be one of ours or the protocol's.
+fn add_headers(headers: &mut Headers, own: Vec<(String, HeaderValue)>) -> Result<(), Error> {
+    for (name, value) in own {
+        if name.starts_with(names::RESERVED_PREFIX) || name == names::COMPRESSION || headers.get(&name).is_some() {
+            return Err(Error::ReservedHeader { name });
+        }
+        check_short("header name", &name)?;
+        headers.set(name, value);
+    }
+    let size = headers.wire_size();
+    if size > MAX_TABLE_BYTES {
+        let fault = format!("they take {size} bytes with the tags, and a message has room for {MAX_TABLE_BYTES}");
+        return Err(Error::Config { setting: "headers".into(), fault });
+    }
+    Ok(())
+}
+
+impl<T> fmt::Debug for Draft<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("task", &self.name())
+            .field("id", &self.id)
+            .field("queue", &self.queue)
+            .field("when", &self.when)
+            .finish_non_exhaustive()
     }
 }

@@ -2,14 +2,17 @@
 
 mod builder;
 mod bulk;
+mod call;
 mod draft;
 
 pub use builder::BrokerBuilder;
 pub(crate) use builder::TransportSettings;
 pub use bulk::Bulk;
-pub use draft::{Draft, Sent};
+pub use draft::{Draft, Sent, Untyped};
 
 use std::{collections::HashMap, fmt, sync::Arc};
+
+use serde::Serialize;
 
 use crate::{
     Clock, Error, Message, Queue, QueueName, Task, Transport, memory::MemoryTransport, transport::Destination,
@@ -92,8 +95,25 @@ impl Broker {
     }
 
     /// A task to be published with other options than its own.
+    #[expect(clippy::needless_pass_by_value, reason = "a task is handed over here as in `publish`")]
     pub fn message<T: Task>(&self, task: T) -> Draft<T> {
-        Draft::new(self.clone(), task)
+        Draft::new(self.clone(), &task)
+    }
+
+    /// A task that is known by its name alone, such as one that a Python worker runs.
+    ///
+    /// `args` is anything that serialises to a list, `kwargs` anything that serialises to an object, and `()` is none.
+    /// All of them are shown in listings: which ones are secret is known only to a [`Task`].
+    ///
+    /// ```
+    /// # use celeriac_broker::{Broker, Error};
+    /// # async fn example() -> Result<(), Error> {
+    /// # let broker = Broker::memory();
+    /// broker.task_named("reports.build", (2026, "May"), ()).queue("reports").publish().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn task_named(&self, name: impl Into<String>, args: impl Serialize, kwargs: impl Serialize) -> Draft<Untyped> {
+        Draft::named(self.clone(), name.into(), &args, &kwargs)
     }
 
     /// Publishes many tasks, up to [`Bulk::DEFAULT_IN_FLIGHT`] awaiting their confirmation at once. Await it:

@@ -92,7 +92,7 @@ struct MemorySettle {
 }
 
 impl MemorySettle {
-    fn settle(mut self, copy: Option<(Destination, Message)>) -> Result<(), Error> {
+    fn settle(&mut self, copy: Option<(Destination, Message)>) -> Result<(), Error> {
         let settled = self.claim.take().is_some_and(|claim| self.process.store.settle(&self.queue, claim, copy));
         if settled { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
     }
@@ -109,11 +109,11 @@ impl Drop for MemorySettle {
 
 #[async_trait]
 impl Settle for MemorySettle {
-    async fn ack(self: Box<Self>) -> Result<(), Error> {
+    async fn ack(mut self: Box<Self>) -> Result<(), Error> {
         self.settle(None)
     }
 
-    async fn replace(self: Box<Self>, to: Destination, copy: Message) -> Result<(), Error> {
-        self.settle(Some((to, copy)))
+    async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error> {
+        self.settle(Some((to.clone(), copy.clone())))
     }
 }

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Message, names, request::iso8601};
-use crate::{QueueName, Reason};
+use super::{HeaderValue, Message, bounds, names, request::iso8601};
+use crate::{QueueName, Reason, transport::MAX_DELAY};
 
-/// The longest error text kept in a header, in bytes; a header table has to fit an AMQP frame.
+/// The longest error text kept in a header, in bytes.
 const MAX_ERROR_LEN: usize = 4096;
 
 impl Message {
-    /// The next attempt, due after `delay`. As Celery does, it is its own parent.
+    /// The next attempt, due after `delay`, at most [`MAX_DELAY`]. As Celery does, it is its own parent.
     pub fn next_attempt(&self, delay: Duration, now: SystemTime) -> Self {
+        let delay = delay.min(MAX_DELAY);
         let mut copy = self.clean_copy();
         let retries = self.headers.int(names::RETRIES).unwrap_or(0).saturating_add(1);
         copy.headers.set(names::RETRIES, retries);
@@ -19,15 +20,17 @@ impl Message {
         copy.headers.set_duration(names::PREVIOUS_DELAY, delay);
         copy.headers.set_instant(names::READY_AT, now + delay);
         copy.headers.remove(names::DELIVERIES);
+        bounds::fit(&mut copy.headers);
         copy
     }
 
-    /// The same attempt, due after `delay`; counted as a deferral, not as an attempt.
+    /// The same attempt, due after `delay`, at most [`MAX_DELAY`]; counted as a deferral, not as an attempt.
     pub fn deferred(&self, delay: Duration, now: SystemTime, deliveries: u32) -> Self {
         let mut copy = self.given_back(deliveries);
         let deferrals = self.headers.int(names::DEFERRALS).unwrap_or(0).saturating_add(1);
         copy.headers.set(names::DEFERRALS, deferrals);
-        copy.headers.set_instant(names::READY_AT, now + delay);
+        copy.headers.set_instant(names::READY_AT, now + delay.min(MAX_DELAY));
+        bounds::fit(&mut copy.headers);
         copy
     }
 
@@ -35,6 +38,7 @@ impl Message {
     pub fn given_back(&self, deliveries: u32) -> Self {
         let mut copy = self.clean_copy();
         copy.headers.set(names::DELIVERIES, deliveries.saturating_sub(1));
+        bounds::fit(&mut copy.headers);
         copy
     }
 
@@ -42,9 +46,10 @@ impl Message {
     pub fn dead(&self, reason: Reason, error: &str, queue: &QueueName, now: SystemTime) -> Self {
         let mut copy = self.clean_copy();
         copy.headers.set(names::DEAD_REASON, reason.as_str());
-        copy.headers.set(names::DEAD_ERROR, truncated(error).to_owned());
+        copy.headers.set(names::DEAD_ERROR, bounds::truncated(error, MAX_ERROR_LEN).to_owned());
         copy.headers.set_instant(names::DEAD_AT, now);
         copy.headers.set(names::DEAD_QUEUE, queue.as_str().to_owned());
+        bounds::fit(&mut copy.headers);
         copy
     }
 
@@ -57,13 +62,14 @@ impl Message {
             names::DEAD_AT,
             names::DEAD_QUEUE,
             names::DELIVERIES,
+            names::DEFERRALS,
             names::PREVIOUS_DELAY,
             names::DEADLINE,
-            names::EXPIRES,
-            names::ETA,
         ] {
             copy.headers.remove(name);
         }
+        copy.headers.set(names::ETA, HeaderValue::Null);
+        copy.headers.set(names::EXPIRES, HeaderValue::Null);
         copy.headers.set(names::RETRIES, 0_i64);
         copy.headers.set_instant(names::READY_AT, now);
         copy
@@ -85,13 +91,4 @@ fn is_transport_header(name: &str) -> bool {
         || name == "x-acquired-count"
         || name.starts_with("x-first-death-")
         || name.starts_with("x-last-death-")
-}
-
-/// The longest prefix that fits, cut between characters.
-fn truncated(text: &str) -> &str {
-    let fits = text
-        .char_indices()
-        .map(|(start, character)| start + character.len_utf8())
-        .take_while(|end| *end <= MAX_ERROR_LEN);
-    &text[..fits.last().unwrap_or(0)]
 }

@@ -33,9 +33,13 @@ pub mod names {
     pub const ROOT_ID: &str = "root_id";
     /// The id of the task that published it.
     pub const PARENT_ID: &str = "parent_id";
-    /// The arguments as text, for people.
+    /// The positional arguments as Python's `repr` shows them, cut at 1,024 characters; for people, never parsed.
+    ///
+    /// Listings and logs show this header and [`KWARGSREPR`], never the body: the producer, who knows which parameters
+    /// are secret, has masked them here. Copies keep both as they came. (Celery's own producers mask nothing unless
+    /// told to, by `argsrepr=` and `kwargsrepr=`.)
     pub const ARGSREPR: &str = "argsrepr";
-    /// The keyword arguments as text, for people.
+    /// The keyword arguments, in the same way. Ours are all keyword arguments.
     pub const KWARGSREPR: &str = "kwargsrepr";
     /// Who published it.
     pub const ORIGIN: &str = "origin";
@@ -74,6 +78,8 @@ pub mod names {
     pub const DEAD_AT: &str = "celeriac-dead-at";
     /// The queue it came from.
     pub const DEAD_QUEUE: &str = "celeriac-dead-queue";
+    /// The names of foreign headers that had to go, because with them a copy did not fit a frame.
+    pub const DROPPED: &str = "celeriac-dropped";
 }
 
 /// A header table, in its order.
@@ -128,12 +134,17 @@ impl Headers {
 
     /// Sets one of our durations.
     pub fn set_duration(&mut self, name: &'static str, duration: Duration) {
-        self.set(name, i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
+        self.set(name, millis(duration));
     }
 
     /// Appends a header that is known not to be there yet.
     pub(crate) fn push(&mut self, name: &'static str, value: impl Into<HeaderValue>) {
         self.0.push((Cow::Borrowed(name), value.into()));
+    }
+
+    /// Appends one of our instants, known not to be there yet.
+    pub(crate) fn push_instant(&mut self, name: &'static str, instant: SystemTime) {
+        self.push(name, millis(instant.duration_since(UNIX_EPOCH).unwrap_or_default()));
     }
 
     /// Removes `name`.
@@ -144,6 +155,11 @@ impl Headers {
     /// Keeps the headers whose name `keep` accepts.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.0.retain(|(key, _)| keep(key));
+    }
+
+    /// How many bytes the table takes on the wire.
+    pub(crate) fn wire_size(&self) -> usize {
+        4 + self.0.iter().map(|(name, value)| 1 + name.len() + value.wire_size()).sum::<usize>()
     }
 
     /// Every header, in order.
@@ -165,4 +181,8 @@ impl IntoIterator for Headers {
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,6 @@
 //! A task as sent, in the Celery message protocol, version 2.
 
+mod bounds;
 mod copy;
 mod headers;
 mod properties;
@@ -11,14 +12,19 @@ pub use properties::Properties;
 pub use request::{BindError, Bytes, Request, Undecodable};
 pub use value::HeaderValue;
 
+pub(crate) use bounds::MAX_TABLE_BYTES;
 pub(crate) use request::{iso8601, python};
+
+use std::fmt;
 
 use ::bytes::Bytes as Buf;
 
 /// A task as sent: properties, headers and body, all of them kept as they came.
 ///
 /// Whatever a foreign producer wrote survives retries and dead letters, known to us or not.
-#[derive(Debug, Clone, PartialEq, Default)]
+///
+/// Its `Debug` shows the body's size only: there may be secrets in it.
+#[derive(Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Message {
     /// AMQP's own properties.
@@ -49,5 +55,15 @@ impl Message {
     /// The priority, 0 to 9; higher ones from foreign producers count as 9.
     pub fn priority(&self) -> u8 {
         self.properties.priority.unwrap_or(0).min(crate::transport::MAX_PRIORITY)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("properties", &self.properties)
+            .field("headers", &self.headers)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
     }
 }

@@ -66,7 +66,24 @@ impl HeaderValue {
             #[allow(clippy::cast_precision_loss, reason = "seconds and counts, far below 2^52")]
             Self::Int(int) => Some(*int as f64),
             Self::Float(float) => Some(*float),
+            Self::Decimal { scale, value } => Some(f64::from(*value) / 10_f64.powi(i32::from(*scale))),
             _ => None,
+        }
+    }
+
+    /// How many bytes it takes in an AMQP header table, its kind's byte included.
+    pub(crate) fn wire_size(&self) -> usize {
+        1 + match self {
+            Self::Null => 0,
+            Self::Bool(_) => 1,
+            Self::Int(_) | Self::Float(_) | Self::Timestamp(_) => 8,
+            Self::Decimal { .. } => 5,
+            Self::Text(text) => 4 + text.len(),
+            Self::Bytes(bytes) => 4 + bytes.len(),
+            Self::List(values) => 4 + values.iter().map(Self::wire_size).sum::<usize>(),
+            Self::Table(entries) => {
+                4 + entries.iter().map(|(name, value)| 1 + name.len() + value.wire_size()).sum::<usize>()
+            }
         }
     }
 }

@@ -101,14 +101,14 @@ struct SqliteSettle {
 }
 
 impl SqliteSettle {
-    async fn settle(mut self: Box<Self>, copy: Option<Box<Entry>>) -> Result<(), Error> {
+    async fn settle(&mut self, copy: Option<Box<Entry>>) -> Result<(), Error> {
         let with_copy = copy.is_some();
         let write = Write::Settle(self.claim, copy);
-        self.settled = true;
         let done = match self.link.settle(write).await {
             Err(Error::Closed) if !with_copy => return Err(Error::DeliveryLost { id: self.id.clone() }),
             done => done?,
         };
+        self.settled = true;
         if done.gone == 1 { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
     }
 }
@@ -125,12 +125,12 @@ impl Drop for SqliteSettle {
 
 #[async_trait]
 impl Settle for SqliteSettle {
-    async fn ack(self: Box<Self>) -> Result<(), Error> {
+    async fn ack(mut self: Box<Self>) -> Result<(), Error> {
         self.settle(None).await
     }
 
-    async fn replace(self: Box<Self>, to: Destination, copy: Message) -> Result<(), Error> {
-        let copy = Box::new(Entry::new(&to, copy));
+    async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error> {
+        let copy = Box::new(Entry::new(to, copy.clone()));
         self.settle(Some(copy)).await
     }
 }

@@ -29,11 +29,24 @@ pub trait Settle: Send + Sync {
     async fn ack(self: Box<Self>) -> Result<(), Error>;
 
     /// Publishes `copy`, has it confirmed, then removes the original; in one transaction where the transport has one.
+    /// After `Ok` and after [`Error::DeliveryLost`] the delivery is over; after any other error it may be called again.
     ///
     /// # Errors
     /// [`Error::DeliveryLost`] when the broker has taken the original back: the copy may be there as well.
-    /// Whatever publishing returns: then the original is still the broker's, and comes back.
-    async fn replace(self: Box<Self>, to: Destination, copy: Message) -> Result<(), Error>;
+    /// Whatever publishing returns: then the original is still held.
+    async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error>;
+}
+
+/// A delivery that could not be replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("a delivery could not be settled")]
+#[non_exhaustive]
+pub struct Unsettled {
+    /// What happened.
+    #[source]
+    pub error: Error,
+    /// The delivery, still held, to be tried again; `None` after [`Error::DeliveryLost`].
+    pub delivery: Option<Delivery>,
 }
 
 impl Delivery {
@@ -56,12 +69,16 @@ impl Delivery {
     /// Puts `copy` in the message's stead: publishes it, has it confirmed, then removes the original.
     ///
     /// # Errors
-    /// [`Error::DeliveryLost`], and whatever publishing returns; the original then comes back.
+    /// [`Unsettled`] with what publishing returns and the delivery to try again with, or with [`Error::DeliveryLost`].
     ///
     /// # Cancel safety
     /// A dropped future may have left both, never neither.
-    pub async fn replace(self, to: Destination, copy: Message) -> Result<(), Error> {
-        self.settle.replace(to, copy).await
+    pub async fn replace(mut self, to: &Destination, copy: &Message) -> Result<(), Box<Unsettled>> {
+        match self.settle.replace(to, copy).await {
+            Ok(()) => Ok(()),
+            Err(error @ Error::DeliveryLost { .. }) => Err(Box::new(Unsettled { error, delivery: None })),
+            Err(error) => Err(Box::new(Unsettled { error, delivery: Some(self) })),
+        }
     }
 }
 

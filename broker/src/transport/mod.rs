@@ -3,7 +3,7 @@
 mod delivery;
 mod info;
 
-pub use delivery::{Delivery, Settle};
+pub use delivery::{Delivery, Settle, Unsettled};
 pub use info::{Adoption, Capabilities, Finding, Severity, Swept, Verdict};
 
 use std::{fmt, time::Duration};

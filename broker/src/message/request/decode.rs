@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
@@ -29,9 +29,7 @@ impl Request {
     /// [`Undecodable`] when it is no task of protocol 2, its content type is not JSON, or it is compressed.
     pub fn decode(message: &Message) -> Result<Self, Undecodable> {
         let headers = &message.headers;
-        let task = headers
-            .text(names::TASK)
-            .ok_or_else(|| Undecodable::new("no header `task`: this is not a task message of Celery's protocol 2"))?;
+        let task = headers.text(names::TASK).ok_or_else(|| not_protocol_2(&message.body))?;
         let id = headers.text(names::ID).ok_or_else(|| Undecodable::new("no header `id`"))?;
         check_content(message)?;
         let (args, kwargs, embed) = body(&message.body)?;
@@ -57,6 +55,21 @@ impl Request {
             embed,
         })
     }
+}
+
+/// Protocol 1 has the task's name in the body.
+fn not_protocol_2(body: &[u8]) -> Undecodable {
+    #[derive(serde::Deserialize)]
+    struct Protocol1 {
+        #[serde(rename = "task")]
+        _task: String,
+        #[serde(rename = "id")]
+        _id: String,
+    }
+    Undecodable::new(match serde_json::from_slice::<Protocol1>(body) {
+        Ok(_) => "no header `task`: this is Celery's protocol 1, and only protocol 2 is read; set `task_protocol = 2`",
+        Err(_) => "no header `task`: this is not a task message of Celery's protocol 2",
+    })
 }
 
 /// `retries` on the wire counts the attempts before this one.
@@ -86,8 +99,7 @@ fn check_content(message: &Message) -> Result<(), Undecodable> {
 type Body = (Vec<Value>, Map<String, Value>, Value);
 
 fn body(bytes: &[u8]) -> Result<Body, Undecodable> {
-    let body: Value =
-        serde_json::from_slice(bytes).map_err(|fault| Undecodable::new(format!("the body is not JSON: {fault}")))?;
+    let body: Value = serde_json::from_slice(bytes).map_err(|fault| not_json(bytes, &fault))?;
     let shape = || Undecodable::new("the body is not [args, kwargs, embed]");
     let Value::Array(parts) = body else { return Err(shape()) };
     let [args, kwargs, embed] = <[Value; 3]>::try_from(parts).map_err(|_| shape())?;
@@ -97,12 +109,33 @@ fn body(bytes: &[u8]) -> Result<Body, Undecodable> {
     }
 }
 
-fn instant(message: &Message, name: &str) -> Result<Option<std::time::SystemTime>, Undecodable> {
+/// Python writes NaN and infinities bare, which JSON does not have; serde's text alone would puzzle its reader.
+fn not_json(bytes: &[u8], fault: &serde_json::Error) -> Undecodable {
+    let line = bytes.split(|byte| *byte == b'\n').nth(fault.line().saturating_sub(1)).unwrap_or_default();
+    let near = &line[fault.column().saturating_sub(2).min(line.len())..];
+    let hint = if ["NaN", "Infinity", "-Infinity"].iter().any(|word| contains_at_start(near, word)) {
+        "; NaN and Infinity are not JSON: send null or text instead"
+    } else {
+        ""
+    };
+    Undecodable::new(format!("the body is not JSON: {fault}{hint}"))
+}
+
+/// The parser stops at the word's first byte, or at the one after a minus sign.
+fn contains_at_start(near: &[u8], word: &str) -> bool {
+    (0..=2).any(|skipped| near.get(skipped..).is_some_and(|rest| rest.starts_with(word.as_bytes())))
+}
+
+fn instant(message: &Message, name: &str) -> Result<Option<SystemTime>, Undecodable> {
     match message.headers.get(name) {
         None | Some(HeaderValue::Null) => Ok(None),
         Some(HeaderValue::Text(text)) => parse_iso8601(text)
             .map(Some)
             .ok_or_else(|| Undecodable::new(format!("the header `{name}` is no ISO 8601 instant"))),
+        Some(HeaderValue::Timestamp(seconds)) => {
+            let instant = UNIX_EPOCH.checked_add(Duration::from_secs(*seconds));
+            instant.map(Some).ok_or_else(|| Undecodable::new(format!("the header `{name}` is out of range")))
+        }
         Some(_) => Err(Undecodable::new(format!("the header `{name}` is no text"))),
     }
 }

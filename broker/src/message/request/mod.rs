@@ -5,20 +5,26 @@ mod bytes;
 mod decode;
 pub(crate) mod python;
 mod time;
+mod typed;
 
 pub use bind::BindError;
 pub use bytes::Bytes;
 pub use decode::Undecodable;
 pub(crate) use time::iso8601;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Map, Value};
 
 use crate::TaskId;
 
 /// A message decoded.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Its `Debug` leaves the arguments out: which of them are secret is known only to the task.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Request {
     /// The task's id.
@@ -55,4 +61,18 @@ pub struct Request {
     pub kwargs: Map<String, Value>,
     /// Celery's callbacks, errbacks, chain and chord, as they came.
     pub embed: Value,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("id", &self.id)
+            .field("task", &self.task)
+            .field("attempt", &self.attempt)
+            .field("eta", &self.eta)
+            .field("expires", &self.expires)
+            .field("root_id", &self.root_id)
+            .field("parent_id", &self.parent_id)
+            .finish_non_exhaustive()
+    }
 }

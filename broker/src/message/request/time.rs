@@ -9,7 +9,7 @@ pub(crate) fn iso8601(instant: SystemTime) -> String {
     timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
 
-/// As Celery's producers write it: any offset; without one it is UTC.
+/// As Celery's producers write it: any offset; without one it is UTC, as with Celery's default `enable_utc`.
 pub(super) fn parse_iso8601(text: &str) -> Option<SystemTime> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Some(timestamp.into());

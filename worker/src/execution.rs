@@ -1,0 +1,66 @@
+//! The life of one delivery, top to bottom: decode, check, run within limits, decide, settle.
+//!
+//! Limits, retries and settling are steps here and not middleware, because their order is part of the guarantee.
+
+mod conclude;
+mod prepare;
+mod settle;
+
+use std::sync::Arc;
+
+use celeriac_broker::Delivery;
+use tokio::sync::watch;
+use tracing::{Instrument, Span, field};
+
+pub(crate) use self::conclude::conclude;
+use self::prepare::{Prepared, prepare};
+pub(crate) use self::settle::{Original, settle};
+use crate::{Context, limits, running::Job, shared::Shared};
+
+/// Runs one delivery to its settlement.
+#[tracing::instrument(
+    name = "celeriac.run",
+    skip_all,
+    fields(task = field::Empty, task_id = field::Empty, queue = %delivery.queue.name, attempt = field::Empty)
+)]
+pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, delivery: Delivery) {
+    let prepared = match prepare(&shared, &delivery) {
+        Ok(prepared) => prepared,
+        Err(decision) => return settle(&shared, Original::Held(delivery), decision).await,
+    };
+    record(&Span::current(), &prepared);
+    let Prepared { request, bound, task, options, limits, max_attempts } = prepared;
+
+    let (cancel, cancelled) = watch::channel(None);
+    let state = shared.state.clone();
+    let ctx = Context::new(
+        state,
+        shared.broker.clone(),
+        delivery.queue.name.clone(),
+        request,
+        max_attempts,
+        limits.hard,
+        cancelled,
+    );
+
+    let original = if options.early_ack == Some(true) {
+        let Some(original) = settle::ack_early(&shared, delivery).await else { return };
+        original
+    } else {
+        Original::Held(delivery)
+    };
+
+    let job = Arc::new(Job::new(ctx.clone(), task, options, limits, original));
+    let entered = shared.running.enter(job.clone());
+    shared.counters.count_start();
+    let run = conclude::around(shared.clone(), ctx.clone(), bound);
+    let ended = limits::within(run, limits, &cancel, &shared.stop).instrument(Span::current()).await;
+    conclude(&shared, &job, ended).await;
+    drop(entered);
+}
+
+fn record<S>(span: &Span, prepared: &Prepared<S>) {
+    span.record("task", prepared.task);
+    span.record("task_id", prepared.request.id.as_str());
+    span.record("attempt", prepared.request.attempt);
+}

@@ -1,0 +1,83 @@
+//! A run within its limits.
+
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use celeriac_broker::TaskError;
+use futures_util::FutureExt;
+use tokio::{sync::watch, time::Sleep};
+
+use crate::{CancelReason, registry::RunFuture, shared::Stop};
+
+/// How long a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Limits {
+    pub(crate) soft: Option<Duration>,
+    pub(crate) hard: Option<Duration>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The handler returned, after this reason to stop was given, if any.
+    Returned(Result<(), TaskError>, Option<CancelReason>),
+    /// The handler panicked with this message.
+    Panicked(String),
+    /// The hard limit passed, and the future was dropped.
+    HardLimit(Duration),
+    /// The hard limit passed, and the handler still holds its thread.
+    Stuck(Duration),
+    /// The worker had to stop, and the future was dropped.
+    Aborted,
+}
+
+/// Runs `run` to its end, its hard limit, or the worker's; asks it to stop at its soft limit.
+///
+/// The run comes first in every round, so a handler that is done when its limit passes is done.
+pub(crate) async fn within(
+    run: RunFuture,
+    limits: Limits,
+    cancel: &watch::Sender<Option<CancelReason>>,
+    stop: &Stop,
+) -> Ended {
+    let mut run = pin!(AssertUnwindSafe(run).catch_unwind());
+    let mut soft = pin!(limits.soft.map(tokio::time::sleep));
+    let mut hard = pin!(limits.hard.map(tokio::time::sleep));
+    loop {
+        let asked = *cancel.borrow();
+        tokio::select! {
+                   biased;
+                   returned = &mut run => return match returned {
+                       Ok(result) => Ended::Returned(result, asked),
+                       Err(panic) => Ended::Panicked(panic_message(panic.as_ref())),
+                   },
+                   () = elapsed(hard.as_mut()) => return Ended::HardLimit(limits.hard.unwrap_or_default()),
+                   () = stop.abort.cancelled() => return Ended::Aborted,
+                   () = elapsed(soft.as_mut()), if asked.is_none() => {
+        cancel.send_replace(Some(CancelReason::SoftLimit));
+        }
+                   () = stop.last_call.cancelled(), if asked != Some(CancelReason::Shutdown) => {
+                       cancel.send_replace(Some(CancelReason::Shutdown));
+                   }
+               }
+    }
+}
+
+async fn elapsed(sleep: Pin<&mut Option<Sleep>>) {
+    match sleep.as_pin_mut() {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A panic's payload is a text, unless `panic_any` was called with something else.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    match payload.downcast_ref::<&str>() {
+        Some(text) => (*text).to_owned(),
+        None => payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without a message".to_owned()),
+    }
+}

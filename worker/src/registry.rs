@@ -1,0 +1,112 @@
+//! Handlers by the names on the wire, their types erased.
+
+use std::{collections::HashMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+
+use celeriac_broker::{LockSpec, Reason, Request, TaskError, TaskOptions};
+use serde_json::{Map, Value};
+
+use crate::{Context, Error, Handler};
+
+/// Why a message can't be run.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejection {
+    pub(crate) reason: Reason,
+    pub(crate) fault: String,
+}
+
+impl Rejection {
+    pub(crate) fn new(reason: Reason, fault: impl std::fmt::Display) -> Self {
+        Self { reason, fault: fault.to_string() }
+    }
+}
+
+/// One attempt's future.
+pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
+
+/// A handler whose task type is known to itself alone.
+pub(crate) trait Runnable<S>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn options(&self) -> &TaskOptions;
+    fn arguments(&self, request: &Request) -> Result<Map<String, Value>, Rejection>;
+    fn bind(&self, request: &Request) -> Result<Box<dyn Bound<S>>, Rejection>;
+}
+
+/// A task with its arguments, ready to run.
+pub(crate) trait Bound<S>: Send {
+    fn locks(&self) -> Vec<LockSpec>;
+    fn run(self: Box<Self>, ctx: Context<S>) -> RunFuture;
+}
+
+struct Typed<T> {
+    options: TaskOptions,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<S: Send + Sync + 'static, T: Handler<S>> Runnable<S> for Typed<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn options(&self) -> &TaskOptions {
+        &self.options
+    }
+
+    fn arguments(&self, request: &Request) -> Result<Map<String, Value>, Rejection> {
+        request.bind(T::ARGS, T::ALLOW_UNKNOWN).map_err(|fault| Rejection::new(Reason::BadArguments, fault))
+    }
+
+    fn bind(&self, request: &Request) -> Result<Box<dyn Bound<S>>, Rejection> {
+        let arguments = Value::Object(self.arguments(request)?);
+        let task: T = serde_json::from_value(arguments).map_err(|fault| Rejection::new(Reason::BadArguments, fault))?;
+        Ok(Box::new(Arguments(task)))
+    }
+}
+
+struct Arguments<T>(T);
+
+impl<S: Send + Sync + 'static, T: Handler<S>> Bound<S> for Arguments<T> {
+    fn locks(&self) -> Vec<LockSpec> {
+        self.0.locks()
+    }
+
+    fn run(self: Box<Self>, ctx: Context<S>) -> RunFuture {
+        Box::pin(async move { self.0.run(ctx).await.map(drop) })
+    }
+}
+
+/// Every handler of a worker.
+pub(crate) struct Registry<S> {
+    by_name: HashMap<&'static str, Arc<dyn Runnable<S>>>,
+    duplicate: Option<&'static str>,
+}
+
+impl<S: Send + Sync + 'static> Registry<S> {
+    pub(crate) fn new() -> Self {
+        Self { by_name: HashMap::new(), duplicate: None }
+    }
+
+    pub(crate) fn register<T: Handler<S>>(&mut self) {
+        let runnable: Arc<dyn Runnable<S>> = Arc::new(Typed::<T> { options: T::options(), task: PhantomData });
+        for name in std::iter::once(T::NAME).chain(T::ALIASES.iter().copied()) {
+            if self.by_name.insert(name, runnable.clone()).is_some() {
+                self.duplicate.get_or_insert(name);
+            }
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.duplicate {
+            Some(name) => Err(Error::DuplicateTask { name: name.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn Runnable<S>>> {
+        self.by_name.get(name)
+    }
+
+    /// Every handler once.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Runnable<S>>> {
+        self.by_name.iter().filter(|(name, runnable)| **name == runnable.name()).map(|(_, runnable)| runnable)
+    }
+}

@@ -1,0 +1,4 @@
+//! Private RabbitMQ and Redis servers: what `cargo xtask test` runs every test on, and what a test starts for itself
+//! when it means to break it.
+
+pub mod services;
