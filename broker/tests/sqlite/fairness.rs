@@ -17,7 +17,9 @@ async fn four_processes_share_the_work() {
     for process in &mut processes {
         assert_eq!(process.says().await, "ready");
     }
-    processes.iter_mut().for_each(|process| process.tell("go"));
+    for process in &mut processes {
+        process.tell("go");
+    }
     let mut shares = Vec::new();
     for process in &mut processes {
         let said = process.says().await;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use celeriac_broker::transport::Severity;
+use futures_util::FutureExt;
 
 use crate::support::{Folder, consume, id, message, publish, queue, quiet, receive};
 
@@ -37,6 +38,27 @@ async fn what_a_stopped_consumer_did_not_hand_out_was_not_delivered() {
         delivery.ack().await.unwrap();
     }
     quiet(&mut consumer, Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn an_ack_that_nobody_waits_for_makes_room_once() {
+    let folder = Folder::new();
+    let broker = folder.broker();
+    for id in ["1", "2", "3"] {
+        publish(&broker, id).await;
+    }
+    let mut consumer = consume(&broker, 1).await;
+    let mut ack = Box::pin(receive(&mut consumer).await.ack());
+    let lock = std::fs::File::open(folder.beside("-lock")).unwrap();
+    lock.lock().unwrap();
+    assert!((&mut ack).now_or_never().is_none(), "nobody can write");
+    drop(ack);
+    lock.unlock().unwrap();
+    let second = receive(&mut consumer).await;
+    assert_eq!(id(&second), "2");
+    quiet(&mut consumer, Duration::from_millis(200)).await;
+    second.ack().await.unwrap();
+    assert_eq!(id(&receive(&mut consumer).await), "3");
 }
 
 #[tokio::test]
