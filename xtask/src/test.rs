@@ -15,9 +15,10 @@ const THREADS: &str = "NEXTEST_TEST_THREADS";
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.no_words()?;
     let begin = Instant::now();
+    // The tests run these; those of other packages would not be built for them. First, so that the services neither wait for the
+    // compiler nor take cores from it.
+    run_well(&mut cargo(&["build", "--workspace", "--bins", "--examples"]))?;
     let mut session = Session::start(&arguments.without)?;
-    // The tests run these; those of other packages would not be built for them.
-    run_well(session.enter(&mut cargo(&["build", "--workspace", "--bins", "--examples"])))?;
 
     let mut failed = Vec::new();
     let mut step = |what: &'static str, command: &mut Command| -> Result<(), Failure> {
