@@ -54,7 +54,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn tests(arguments: &Arguments) -> Command {
     let marks = arguments.without.marks();
     if cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success()) {
-        let mut command = cargo(&["nextest", "run", "--workspace"]);
+        let mut command = cargo(&["nextest", "run"]);
+        if !arguments.rest.iter().any(|word| word == "-p" || word == "--package") {
+            command.arg("--workspace");
+        }
         command.args(nextest_arguments(&arguments.rest, &marks));
         // Most tests wait for a server most of the time. What the environment says has precedence.
         if env::var_os(THREADS).is_none() {
