@@ -101,17 +101,15 @@ struct SqliteSettle {
 }
 
 impl SqliteSettle {
-    /// Over after `Ok` and [`Error::DeliveryLost`]; after any other error it may be tried again.
     async fn settle(&mut self, copy: Option<Box<Entry>>) -> Result<(), Error> {
         let with_copy = copy.is_some();
-        match self.link.settle(Write::Settle(self.claim, copy)).await {
-            Ok(done) => {
-                self.settled = true;
-                if done.gone == 1 { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
-            }
-            Err(Error::Closed) if !with_copy => Err(Error::DeliveryLost { id: self.id.clone() }),
-            Err(error) => Err(error),
-        }
+        let write = Write::Settle(self.claim, copy);
+        let done = match self.link.settle(write).await {
+            Err(Error::Closed) if !with_copy => return Err(Error::DeliveryLost { id: self.id.clone() }),
+            done => done?,
+        };
+        self.settled = true;
+        if done.gone == 1 { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
     }
 }
 
@@ -132,6 +130,7 @@ impl Settle for SqliteSettle {
     }
 
     async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error> {
-        self.settle(Some(Box::new(Entry::new(to, copy.clone())))).await
+        let copy = Box::new(Entry::new(to, copy.clone()));
+        self.settle(Some(copy)).await
     }
 }

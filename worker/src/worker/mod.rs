@@ -5,7 +5,7 @@ mod drain;
 mod idle;
 mod pools;
 
-pub use builder::WorkerBuilder;
+pub use builder::{Described, DescribedPool, WorkerBuilder};
 
 use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
