@@ -24,12 +24,12 @@ fn start(folder: &Folder, arguments: &[&str]) -> Child {
     command.env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Reads until a line contains `text`; the end of the output fails the test.
-fn wait_for(lines: &mut impl BufRead, text: &str) {
+/// Reads until a line contains `text`, and returns it; the end of the output fails the test.
+fn wait_for(lines: &mut impl BufRead, text: &str) -> String {
     let mut line = String::new();
     while lines.read_line(&mut line).unwrap() > 0 {
         if line.contains(text) {
-            return;
+            return line;
         }
         line.clear();
     }
@@ -57,11 +57,8 @@ fn a_program_runs_its_tasks_until_it_is_told_to_stop_and_tells_what_it_left() {
 fn a_program_logs_json_where_that_is_asked_for() {
     let folder = Folder::new();
     let mut child = start(&folder, &["worker", "--log-format", "json"]);
-    let mut lines = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    lines.read_line(&mut line).unwrap();
-    serde_json::from_str::<serde_json::Value>(&line).unwrap();
-    wait_for(&mut lines, "worker started");
+    let line = wait_for(&mut BufReader::new(child.stderr.take().unwrap()), "worker started");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["level"], "INFO");
     terminate(&child);
     assert!(child.wait().unwrap().success());
 }
