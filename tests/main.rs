@@ -3,7 +3,11 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+#[path = "worker/record.rs"]
+mod record;
 mod support;
 
+mod amqp_conformance;
+mod celery_interop;
 mod support_faults;
 mod support_private;

@@ -9,12 +9,15 @@
 //! | [`queue`] | [`Queue`] and [`QueueName`] |
 //! | [`broker`] | [`Broker`]: the handle that users hold; publishing |
 //! | [`transport`] | [`Transport`]: the way a broker is reached; [`Delivery`]: one arrival of a message |
+//! | [`amqp`] | RabbitMQ (feature `amqp`) |
 //! | [`memory`] | a transport for tests |
 //! | `sqlite` | a transport over one file, by the feature of that name |
 //! | `conformance` | what every transport must do, by the feature of that name |
 //!
 //! A [`Broker`] is a cheap handle over one [`Transport`], chosen by the scheme of its URL.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 pub mod broker;
 pub mod clock;
 #[cfg(feature = "conformance")]

@@ -106,6 +106,9 @@ fn transport(settings: &TransportSettings) -> Result<Arc<dyn Transport>, Error> 
         "sqlite" => Ok(Arc::new(crate::sqlite::SqliteTransport::new(settings)?)),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => fault("this program was built without the feature `sqlite`".into()),
+        #[cfg(feature = "amqp")]
+        "amqp" | "amqps" => Ok(Arc::new(crate::amqp::AmqpTransport::new(settings)?)),
+        #[cfg(not(feature = "amqp"))]
         "amqp" | "amqps" => fault("this program was built without the feature `amqp`".into()),
         other => fault(format!("the scheme {other:?} is unknown; use sqlite, amqp, amqps or memory")),
     }

@@ -94,7 +94,7 @@ impl Transport for SqliteTransport {
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
         let id = message.id();
         let entry = Entry::new(&to, message);
-        self.link.publish(Write::Publish(entry), id, to.queue.name).await.map(drop)
+        self.link.publish(entry, id, to.queue.name).await
     }
 
     async fn consume(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {

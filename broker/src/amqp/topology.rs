@@ -1,0 +1,245 @@
+//! Which queues there are, with which arguments; each declared once per connection.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use lapin::{
+    Channel,
+    options::QueueDeclareOptions,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use tokio::sync::OnceCell;
+
+use super::{
+    connection::Link,
+    delay,
+    errors::{Fault, PRECONDITION_FAILED, said},
+    levels::Levels,
+    table::{arguments, text},
+};
+use crate::{Queue, QueueKind, QueueName, transport::Adoption};
+
+/// The delivery limit of queues whose messages must stay however often they are looked at.
+///
+/// A number and not its absence, which means 20 since RabbitMQ 4.0; and not that version's `-1`, which older ones refuse.
+pub(super) const UNLIMITED_DELIVERIES: i32 = i32::MAX;
+
+/// A backstop only: the worker buries at 5 deliveries, with the reason. The broker's limit is for a worker that can't even do
+/// that, and it must be far above, because before RabbitMQ 4.3 whatever returns counts, prefetched neighbours of a crash included.
+const DELIVERY_LIMIT: i32 = 100;
+
+/// The suffix of the queue in which tasks that may have killed their workers are run one at a time.
+pub(super) const SUSPECT: &str = ".suspect";
+
+/// What is known to be declared on one connection.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    queues: RwLock<HashMap<QueueName, Arc<Entry>>>,
+    delays: RwLock<Arc<OnceCell<()>>>,
+    /// Whether a part of the delay levels was found missing.
+    distrusted: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    queue: Queue,
+    work: OnceCell<Work>,
+    bound: OnceCell<()>,
+    suspect: OnceCell<()>,
+}
+
+/// A declared queue.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) adoption: Adoption,
+    pub(super) levels: Levels,
+}
+
+impl Declared {
+    /// How a queue keeps priorities, where nothing needs to be declared for a publish.
+    pub(super) fn ready(&self, name: &QueueName, delayed: bool) -> Option<Levels> {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = queues.get(name).filter(|entry| !delayed || entry.bound.initialized())?;
+        entry.work.get().map(|work| work.levels)
+    }
+
+    /// Forgets a queue that was found missing.
+    pub(super) fn forget(&self, name: &QueueName) {
+        self.queues.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Forgets the delay levels, a part of which was found missing.
+    pub(super) fn forget_delays(&self) {
+        self.distrusted.store(true, Ordering::Relaxed);
+        *self.delays.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
+    /// The queue that keeps messages under that name, as it was declared.
+    pub(super) fn known(&self, name: &str) -> Option<Queue> {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        let keeps = |entry: &&Arc<Entry>| {
+            let levels = entry.work.get().map_or(Levels::One, |work| work.levels);
+            levels.names(&entry.queue.name).any(|level| level == name)
+        };
+        queues.values().find(keeps).map(|entry| entry.queue.clone())
+    }
+
+    fn entry(&self, queue: &Queue) -> Arc<Entry> {
+        let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = queues.entry(queue.name.clone()).or_insert_with(|| {
+            Arc::new(Entry {
+                queue: queue.clone(),
+                work: OnceCell::new(),
+                bound: OnceCell::new(),
+                suspect: OnceCell::new(),
+            })
+        });
+        entry.clone()
+    }
+}
+
+impl Link {
+    /// Declares a queue with its dead letter queue, and what delays need where `delayed`.
+    pub(super) async fn declare(&self, queue: &Queue, delayed: bool) -> Result<Work, Fault> {
+        let entry = self.declared.entry(queue);
+        let work = entry.work.get_or_try_init(|| self.declare_work(queue)).await?;
+        if delayed {
+            let delays = self.declared.delays.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let distrust = || self.declared.distrusted.swap(false, Ordering::Relaxed);
+            delays.get_or_try_init(|| delay::declare(self, distrust())).await?;
+            entry
+                .bound
+                .get_or_try_init(|| async {
+                    let channel = self.channel().await?;
+                    for name in work.levels.names(&queue.name) {
+                        delay::bind(&channel, &name).await?;
+                    }
+                    Ok::<_, Fault>(())
+                })
+                .await?;
+        }
+        Ok(work.clone())
+    }
+
+    /// Declares all that a consumer of a queue needs.
+    pub(super) async fn declare_for_consumer(&self, queue: &Queue) -> Result<Work, Fault> {
+        let work = self.declare(queue, true).await?;
+        if has_companions(&queue.name) {
+            self.declared
+                .entry(queue)
+                .suspect
+                .get_or_try_init(|| async {
+                    let name = suspect_name(&queue.name);
+                    let dead = format!("{}.dead", queue.name);
+                    Scratch::new(self).declare(&name, dead_lettering_to(&dead, DELIVERY_LIMIT)).await.map(drop)
+                })
+                .await?;
+        }
+        Ok(work)
+    }
+
+    async fn declare_work(&self, queue: &Queue) -> Result<Work, Fault> {
+        let mut scratch = Scratch::new(self);
+        if !has_companions(&queue.name) {
+            let adoption = scratch.declare(queue.name.as_str(), dead_arguments()).await?;
+            return Ok(Work { adoption, levels: Levels::One });
+        }
+        let levels = Levels::of(queue, self).await?;
+        // The dead letter queue first: nothing can be dead-lettered to where nothing is.
+        let dead = format!("{}.dead", queue.name);
+        let adopted_dead = scratch.declare(&dead, dead_arguments()).await?;
+        let mut adoption = adopted_dead;
+        for name in levels.names(&queue.name) {
+            let adopted = scratch.declare(&name, work_arguments(queue)).await?;
+            if adopted != Adoption::AsDeclared {
+                adoption = adopted;
+            }
+        }
+        Ok(Work { adoption, levels })
+    }
+}
+
+/// Dead letter queues have no dead letter queue of their own.
+pub(super) fn has_companions(name: &QueueName) -> bool {
+    !name.as_str().ends_with(".dead")
+}
+
+/// The name of the queue of a queue's suspects. It may be longer than a [`QueueName`]: nothing is delayed into it.
+pub(super) fn suspect_name(name: &QueueName) -> String {
+    format!("{name}{SUSPECT}")
+}
+
+fn work_arguments(queue: &Queue) -> FieldTable {
+    let dead = format!("{}.dead", queue.name);
+    match queue.kind {
+        _ if queue.shared_with_celery => FieldTable::default(),
+        QueueKind::Quorum => dead_lettering_to(&dead, DELIVERY_LIMIT),
+        QueueKind::Classic => {
+            let mut table =
+                arguments([("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text(&dead))]);
+            if queue.priorities {
+                table.insert("x-max-priority".into(), AMQPValue::LongInt(10));
+            }
+            table
+        }
+    }
+}
+
+/// What dies here is in the dead letter queue before it is gone from this one.
+fn dead_lettering_to(dead: &str, delivery_limit: i32) -> FieldTable {
+    arguments([
+        ("x-queue-type", text("quorum")),
+        ("x-delivery-limit", AMQPValue::LongInt(delivery_limit)),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(dead)),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ])
+}
+
+fn dead_arguments() -> FieldTable {
+    arguments([("x-queue-type", text("quorum")), ("x-delivery-limit", AMQPValue::LongInt(UNLIMITED_DELIVERIES))])
+}
+
+/// A channel for questions whose answer may close it.
+struct Scratch<'a> {
+    link: &'a Link,
+    channel: Option<Channel>,
+}
+
+impl<'a> Scratch<'a> {
+    fn new(link: &'a Link) -> Self {
+        Self { link, channel: None }
+    }
+
+    async fn channel(&mut self) -> Result<Channel, Fault> {
+        match &self.channel {
+            Some(channel) if channel.status().connected() => Ok(channel.clone()),
+            _ => Ok(self.channel.insert(self.link.channel().await?).clone()),
+        }
+    }
+
+    /// Declares a durable queue, or adopts the one that is there.
+    async fn declare(&mut self, name: &str, arguments: FieldTable) -> Result<Adoption, Fault> {
+        let queue = ShortString::try_new(name).map_err(|_| Fault::Refused(format!("the name {name} is too long")))?;
+        let channel = self.channel().await?;
+        let declared = channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments).await;
+        let error = match declared {
+            Ok(_) => return Ok(Adoption::AsDeclared),
+            Err(error) => error,
+        };
+        let Some(difference) = said(&error, PRECONDITION_FAILED) else { return Err(error.into()) };
+        // The same answer comes for arguments that the broker does not know; then there is no queue to adopt.
+        let passive = QueueDeclareOptions::durable().passive();
+        if self.channel().await?.queue_declare(queue, passive, FieldTable::default()).await.is_err() {
+            return Err(Fault::Refused(difference));
+        }
+        tracing::warn!(queue = name, difference, "the queue exists with other arguments, and is used as it is");
+        Ok(Adoption::Adopted { difference })
+    }
+}
