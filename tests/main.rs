@@ -6,5 +6,13 @@
 mod support;
 
 mod amqp_conformance;
+mod amqp_consume;
+mod amqp_consume_private;
+mod amqp_delay;
+mod amqp_delay_private;
+mod amqp_management_private;
+mod amqp_publish;
+mod amqp_publish_private;
+mod amqp_steps;
 mod support_faults;
 mod support_private;
