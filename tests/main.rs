@@ -11,6 +11,14 @@ mod work;
 
 mod amqp_conformance;
 mod celery_interop;
+mod amqp_consume;
+mod amqp_consume_private;
+mod amqp_delay;
+mod amqp_delay_private;
+mod amqp_management_private;
+mod amqp_publish;
+mod amqp_publish_private;
+mod amqp_steps;
 mod support_faults;
 mod support_private;
 mod worker_faults;
