@@ -6,7 +6,11 @@
 #[path = "worker/record.rs"]
 mod record;
 mod support;
+#[path = "worker/work.rs"]
+mod work;
 
+mod amqp_conformance;
 mod celery_interop;
 mod support_faults;
 mod support_private;
+mod worker_faults;

@@ -55,8 +55,13 @@ pub const EXIT_UNHEALTHY: u8 = 3;
 impl Error {
     pub(crate) fn broker(doing: impl Into<String>) -> impl FnOnce(BrokerError) -> Self {
         move |source| match source {
-            // A setting that can't be is the caller's to mend, whoever noticed it.
-            BrokerError::Config { .. } | BrokerError::InvalidQueueName { .. } => Self::Usage(source.to_string()),
+            // What was asked for can't be, whoever noticed it; nothing was tried.
+            BrokerError::Config { .. }
+            | BrokerError::InvalidQueueName { .. }
+            | BrokerError::InvalidPriority { .. }
+            | BrokerError::ReservedHeader { .. }
+            | BrokerError::DelayTooLong { .. }
+            | BrokerError::TooLarge { .. } => Self::Usage(source.to_string()),
             source => Self::Broker { doing: doing.into(), source },
         }
     }

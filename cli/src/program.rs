@@ -53,12 +53,15 @@ enum WorkerCommand {
     Verb(Verb),
 }
 
+/// What verbs log: what fails ends in one line of its own, which warnings on the way would bury.
+const VERBS: &str = "error";
+
 /// The program `celeriac`.
 pub fn celeriac() -> ExitCode {
     let Celeriac { common, command } = Celeriac::parse();
     finish("celeriac", || {
         // What becomes of each digest is told in the report.
-        let level = if matches!(command, Command::Demo(_)) { "warn,celeriac_worker::execution=off" } else { "warn" };
+        let level = if matches!(command, Command::Demo(_)) { "warn,celeriac_worker::execution=off" } else { VERBS };
         let session = Session::start(&common, common.settings(), level)?;
         match command {
             Command::Demo(demo) => block_on(demo::run(&demo, &session)),
@@ -103,7 +106,7 @@ fn drive<S: Send + Sync + 'static>(
             return Err(Error::Usage("a worker's flags stand behind `worker`, or without a command".into()));
         }
         Some(WorkerCommand::Worker(flags)) => (flags.clone(), "info"),
-        Some(WorkerCommand::Verb(_)) => (flags, "warn"),
+        Some(WorkerCommand::Verb(_)) => (flags, VERBS),
     };
     let mut session = Session::start(&common, flags.settings(common.settings()), level)?;
     let described = builder.described();

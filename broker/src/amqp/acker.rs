@@ -1,6 +1,10 @@
 //! Acknowledgements of one channel, several in one frame where the broker's rules allow it.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use futures_util::future::join_all;
 use lapin::{Channel, options::BasicAckOptions};
@@ -14,6 +18,8 @@ const BATCH: usize = 4096;
 pub(super) struct AckChannel {
     channel: Channel,
     settled: mpsc::Sender<Settled>,
+    delivered: AtomicU64,
+    released: AtomicU64,
     _run: AbortOnDropHandle<()>,
 }
 
@@ -32,7 +38,7 @@ impl AckChannel {
     pub(super) fn new(channel: Channel) -> Self {
         let (settled, receiver) = mpsc::channel(BATCH);
         let run = AbortOnDropHandle::new(tokio::spawn(run(channel.clone(), receiver)));
-        Self { channel, settled, _run: run }
+        Self { channel, settled, delivered: AtomicU64::new(0), released: AtomicU64::new(0), _run: run }
     }
 
     pub(super) fn channel(&self) -> &Channel {
@@ -42,6 +48,26 @@ impl AckChannel {
     /// Whether what came on this channel is still ours.
     pub(super) fn is_alive(&self) -> bool {
         self.channel.status().connected()
+    }
+
+    /// Counts a delivery that was taken from this channel.
+    pub(super) fn delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a delivery that nobody holds any more, settled or not.
+    pub(super) fn released(&self) {
+        self.released.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many deliveries there were.
+    pub(super) fn deliveries(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// How many of them somebody still holds.
+    pub(super) fn unsettled(&self) -> u64 {
+        self.deliveries().saturating_sub(self.released.load(Ordering::Relaxed))
     }
 
     /// Acknowledges one delivery; `false` where the channel is gone and the broker has taken it back.

@@ -1,24 +1,19 @@
 //! One connection: made when first needed, over whichever address answers, with what is known to be declared on it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use lapin::{
     Channel, Connection, ConnectionProperties, Event,
     tcp::{AMQPUriTcpExt, TLSConfig},
 };
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     address::Address,
     errors::Fault,
+    probe::{self, Server},
     slot::{Mortal, Slot},
     topology::Declared,
 };
@@ -31,13 +26,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Connector {
     addresses: Arc<[Address]>,
     slot: Slot<Link>,
-    connected_once: AtomicBool,
     closed: CancellationToken,
 }
 
 impl Connector {
     pub(super) fn new(addresses: Arc<[Address]>, closed: CancellationToken) -> Self {
-        Self { addresses, slot: Slot::default(), connected_once: AtomicBool::new(false), closed }
+        Self { addresses, slot: Slot::default(), closed }
     }
 
     /// The connection, made now if there is none. One attempt at each address.
@@ -48,19 +42,11 @@ impl Connector {
         self.slot.get(|| self.connect()).await
     }
 
-    /// Whether there ever was a connection: from then on a refusal may be the passing trouble of a broker's restart.
-    pub(super) fn connected_once(&self) -> bool {
-        self.connected_once.load(Ordering::Relaxed)
-    }
-
     async fn connect(&self) -> Result<Link, Fault> {
         let mut worst = Fault::timed_out("connecting");
         for address in self.addresses.iter() {
             match connect(address).await {
-                Ok(link) => {
-                    self.connected_once.store(true, Ordering::Relaxed);
-                    return Ok(link);
-                }
+                Ok(link) => return Ok(link),
                 Err(fault) => {
                     tracing::debug!(address = address.shown, %fault, "could not connect");
                     // A refusal says more than a silence.
@@ -96,12 +82,14 @@ async fn connect(address: &Address) -> Result<Link, Fault> {
     let connecting = Connection::connector(address.uri.clone(), runtime, open, properties);
     let connection =
         tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| Fault::timed_out("connecting"))??;
-    Ok(Link::new(connection))
+    Ok(Link::new(connection, address.clone()))
 }
 
 /// One live connection.
 pub(super) struct Link {
     connection: Connection,
+    address: Address,
+    server: OnceCell<Server>,
     blocked: watch::Receiver<Option<String>>,
     pub(super) declared: Declared,
     _events: AbortOnDropHandle<()>,
@@ -120,7 +108,7 @@ impl Mortal for Link {
 }
 
 impl Link {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, address: Address) -> Self {
         let (set_blocked, blocked) = watch::channel(None);
         let mut events = connection.events_listener();
         let watch = async move {
@@ -140,6 +128,8 @@ impl Link {
         };
         Self {
             connection,
+            address,
+            server: OnceCell::new(),
             blocked,
             declared: Declared::default(),
             _events: AbortOnDropHandle::new(tokio::spawn(watch)),
@@ -149,6 +139,16 @@ impl Link {
     /// A new channel.
     pub(super) async fn channel(&self) -> Result<Channel, Fault> {
         Ok(self.connection.create_channel().await?)
+    }
+
+    /// Which server it is. Asked once, and only by those who need to know: the server logs each look as a broken connection.
+    pub(super) async fn server(&self) -> Result<&Server, Fault> {
+        self.server.get_or_try_init(|| probe::server(&self.address.uri)).await
+    }
+
+    /// The virtual host.
+    pub(super) fn vhost(&self) -> &str {
+        &self.address.uri.vhost
     }
 
     /// The largest frame, in bytes, that the broker takes.

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -15,15 +15,17 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use lapin::types::AMQPValue;
-use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutureOwned};
 
 use super::{
-    acker::AckChannel,
     connection::Connector,
     errors::Fault,
     publisher::Publisher,
-    session::Session,
+    session::{Fetched, Session},
     settle::AmqpSettle,
     table,
     topology::{has_companions, suspect_name},
@@ -50,6 +52,11 @@ pub(super) struct AmqpConsumer {
     state: State,
     /// Deliveries being replaced before anybody sees them: counted, or moved to the suspects.
     moves: FuturesUnordered<Work<()>>,
+    /// With a queue per priority, each is fetched from up to the prefetch, so that the broker's bound is not the pool's: this
+    /// one is. The broker can't be asked for "the highest of these ten", so up to ten times the prefetch wait in this process,
+    /// uncounted by it and out of other processes' reach until they are handed out in order, or until it stops.
+    places: PollSemaphore,
+    place: Option<OwnedSemaphorePermit>,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -84,11 +91,14 @@ impl AmqpConsumer {
         closed: CancellationToken,
     ) -> Result<Self, Fault> {
         let session = Session::open(&connector, &subscription).await?;
+        let places = PollSemaphore::new(Arc::new(Semaphore::new(subscription.prefetch.max(1).into())));
         let shared = Shared { connector, publisher, subscription: Arc::new(subscription) };
         Ok(Self {
             shared,
             state: State::Running { session, since: Instant::now() },
             moves: FuturesUnordered::new(),
+            places,
+            place: None,
             closed: Box::pin(closed.cancelled_owned()),
         })
     }
@@ -105,22 +115,24 @@ impl AmqpConsumer {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(session) => self.state = State::Running { session, since: Instant::now() },
                 },
-                State::Running { session, since } => match session.poll_next(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok((delivery, channel, suspects))) => {
-                        match self.shared.receive(self.shared.read(delivery, channel, suspects)) {
+                State::Running { session, since } => {
+                    if session.is_levelled() && self.place.is_none() {
+                        self.place = ready!(self.places.poll_acquire(context));
+                    }
+                    match ready!(session.poll_next(context)) {
+                        Ok(fetched) => match self.shared.receive(self.shared.read(fetched, self.place.take())) {
                             Ok(delivery) => return Poll::Ready(Some(delivery)),
                             Err(work) => self.moves.push(work),
+                        },
+                        Err(reason) => {
+                            let queue = &self.shared.subscription.queue.name;
+                            tracing::warn!(%queue, reason, "lost the broker; unsettled deliveries are delivered again");
+                            session.link().declared.forget(queue);
+                            let attempt = u32::from(since.elapsed() < GOOD_SESSION);
+                            self.state = State::Connecting(Box::pin(self.shared.clone().reconnect(attempt)));
                         }
                     }
-                    Poll::Ready(Err(reason)) => {
-                        let queue = &self.shared.subscription.queue.name;
-                        tracing::warn!(%queue, reason, "lost the broker; unsettled deliveries are delivered again");
-                        session.link().declared.forget(queue);
-                        let attempt = u32::from(since.elapsed() < GOOD_SESSION);
-                        self.state = State::Connecting(Box::pin(self.shared.clone().reconnect(attempt)));
-                    }
-                },
+                }
             }
         }
     }
@@ -138,7 +150,8 @@ struct Arrival {
 }
 
 impl Shared {
-    fn read(&self, raw: lapin::message::Delivery, channel: Arc<AckChannel>, suspects: bool) -> Arrival {
+    fn read(&self, fetched: Fetched, place: Option<OwnedSemaphorePermit>) -> Arrival {
+        let Fetched { raw, channel, suspects } = fetched;
         let count = raw.properties.headers().as_ref().and_then(|table| table.inner().get("x-delivery-count"));
         let count = count.and_then(as_count);
         let message = table::message(&raw.properties, raw.data);
@@ -146,7 +159,7 @@ impl Shared {
         let counted = count.is_some() || !raw.redelivered;
         let since = if counted { count.unwrap_or(0) } else { 1 };
         Arrival {
-            settle: AmqpSettle::new(channel, raw.delivery_tag, message.id(), self.publisher.clone()),
+            settle: AmqpSettle::new(channel, raw.delivery_tag, message.id(), self.publisher.clone(), place),
             deaths: earlier.saturating_add(since),
             message,
             counted,
@@ -244,7 +257,9 @@ impl Consumer for AmqpConsumer {
         // What was fetched and not handed out goes back as copies: a return would count as a death.
         for (lane, fetched) in lanes.iter().zip(fetched) {
             for raw in fetched.unwrap_or_default() {
-                self.moves.push(shared.give_back(shared.read(raw, lane.channel.clone(), lane.suspects)));
+                lane.channel.delivered();
+                let fetched = Fetched { raw, channel: lane.channel.clone(), suspects: lane.suspects };
+                self.moves.push(shared.give_back(shared.read(fetched, None)));
             }
         }
         while self.moves.next().await.is_some() {}

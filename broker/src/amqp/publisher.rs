@@ -1,6 +1,7 @@
 //! Publishing: mandatory, persistent, confirmed, within a bounded time; as many at once as there are callers.
 
 use std::{
+    borrow::Cow,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -54,11 +55,6 @@ struct Route {
 impl Publisher {
     pub(super) fn new(connector: Connector, timeout: Duration, address: String) -> Self {
         Self { connector, channel: Slot::default(), timeout, address, rescues: TaskTracker::new() }
-    }
-
-    /// The connection to publish on.
-    pub(super) fn connector(&self) -> &Connector {
-        &self.connector
     }
 
     pub(super) fn address(&self) -> &str {
@@ -116,16 +112,17 @@ impl Publisher {
             *phase = Phase::Connecting;
             let channel = self.channel().await.map_err(|fault| fault.into_error(&self.address))?;
             let link = &channel.link;
-            if !link.declared.is_ready(&queue.name, !delay.is_zero()) {
-                match link.declare(queue, !delay.is_zero()).await {
-                    Ok(_) => {}
+            let levels = match link.declared.ready(&queue.name, !delay.is_zero()) {
+                Some(levels) => levels,
+                None => match link.declare(queue, !delay.is_zero()).await {
+                    Ok(work) => work.levels,
                     Err(_) if !link.is_alive() && !retried => {
                         retried = true;
                         continue;
                     }
                     Err(fault) => return Err(fault.into_error(&self.address)),
-                }
-            }
+                },
+            };
             if let Some(reason) = link.blocked() {
                 *phase = Phase::Blocked(reason);
                 link.unblocked().await;
@@ -134,7 +131,11 @@ impl Publisher {
                 task: message.task().unwrap_or("?").to_owned(),
                 source: cause(fault),
             })?;
-            let route = route(companion.unwrap_or(queue.name.as_str()), delay);
+            let name = match companion {
+                Some(name) => Cow::Borrowed(name),
+                None => levels.name(&queue.name, message.priority()),
+            };
+            let route = route(&name, delay);
             *phase = Phase::Sent;
             match channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await {
                 Ok(Receipt::Taken) => return Ok(()),

@@ -1,11 +1,17 @@
 //! What one subscription holds on one connection: channels, each with one consumer.
 
-use std::{pin::Pin, sync::Arc, task::Poll};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt};
 use lapin::{
     message::Delivery,
-    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
 
@@ -18,10 +24,20 @@ use super::{
 };
 use crate::transport::Subscription;
 
-#[derive(Debug)]
+/// How often a session looks whether the broker still serves it.
+///
+/// A queue that is deleted and declared again at once leaves consumers that the broker has forgotten and never told.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+
 pub(super) struct Session {
     link: Arc<Link>,
     lanes: Vec<Lane>,
+    /// Whether the queue's messages are in several queues, so that the broker does not bound what is fetched of them in all.
+    levelled: bool,
+    /// Whether the lane of the suspects is asked first. In turns: neither side waits for the other to be empty.
+    suspects_first: bool,
+    /// Ends with a reason to begin anew.
+    check: Pin<Box<dyn Future<Output = String> + Send>>,
 }
 
 /// One consumer on a channel of its own.
@@ -32,31 +48,49 @@ pub(super) struct Lane {
     consumer: lapin::Consumer,
 }
 
+/// A delivery and where it came from.
+pub(super) struct Fetched {
+    pub(super) raw: Delivery,
+    pub(super) channel: Arc<AckChannel>,
+    pub(super) suspects: bool,
+}
+
 impl Session {
     /// Connects where need be, declares what the subscription needs, and begins to consume.
     pub(super) async fn open(connector: &Connector, subscription: &Subscription) -> Result<Self, Fault> {
         let link = connector.link().await?;
         let queue = &subscription.queue;
-        link.declare_for_consumer(queue).await?;
-        let opened = Self::lanes(&link, subscription).await;
-        if opened.is_err() {
+        let levels = link.declare_for_consumer(queue).await?.levels;
+        let mut names: Vec<String> = levels.names(&queue.name).map(String::from).collect();
+        let levelled = names.len() > 1;
+        let mut lanes = Vec::with_capacity(names.len() + 1);
+        let opened = async {
+            for name in &names {
+                lanes.push(Lane::open(&link, name, subscription.prefetch, false).await?);
+            }
+            if has_companions(&queue.name) {
+                let name = suspect_name(&queue.name);
+                lanes.push(Lane::open(&link, &name, 1, true).await?);
+                names.push(name);
+            }
+            Ok(())
+        };
+        if let Err(fault) = opened.await {
             // Whatever was believed to be there may have been deleted meanwhile.
             link.declared.forget(&queue.name);
+            return Err(fault);
         }
-        Ok(Self { lanes: opened?, link })
-    }
-
-    async fn lanes(link: &Link, subscription: &Subscription) -> Result<Vec<Lane>, Fault> {
-        let name = &subscription.queue.name;
-        let mut lanes = vec![Lane::open(link, name.as_str(), subscription.prefetch, false).await?];
-        if has_companions(name) {
-            lanes.push(Lane::open(link, &suspect_name(name), 1, true).await?);
-        }
-        Ok(lanes)
+        let channels = names.into_iter().zip(lanes.iter().map(|lane| lane.channel.clone())).collect();
+        let check = Box::pin(check(link.clone(), channels));
+        Ok(Self { link, lanes, levelled, suspects_first: false, check })
     }
 
     pub(super) fn is_alive(&self) -> bool {
         self.link.is_alive() && self.lanes.iter().all(|lane| lane.channel.is_alive())
+    }
+
+    pub(super) fn is_levelled(&self) -> bool {
+        self.levelled
     }
 
     pub(super) fn link(&self) -> &Link {
@@ -68,21 +102,45 @@ impl Session {
     }
 
     /// The next delivery of any lane, or why there will be none.
-    pub(super) fn poll_next(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> Poll<Result<(Delivery, Arc<AckChannel>, bool), String>> {
-        for lane in &mut self.lanes {
-            match Pin::new(&mut lane.consumer).poll_next(context) {
-                Poll::Pending => {}
-                Poll::Ready(Some(Ok(delivery))) => {
-                    return Poll::Ready(Ok((delivery, lane.channel.clone(), lane.suspects)));
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Fetched, String>> {
+        for suspects in [self.suspects_first, !self.suspects_first] {
+            for lane in self.lanes.iter_mut().filter(|lane| lane.suspects == suspects) {
+                match Pin::new(&mut lane.consumer).poll_next(context) {
+                    Poll::Pending => {}
+                    Poll::Ready(Some(Ok(raw))) => {
+                        self.suspects_first = !suspects;
+                        lane.channel.delivered();
+                        return Poll::Ready(Ok(Fetched { raw, channel: lane.channel.clone(), suspects }));
+                    }
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
+                    Poll::Ready(None) => return Poll::Ready(Err("the broker cancelled the consumer".into())),
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
-                Poll::Ready(None) => return Poll::Ready(Err("the broker cancelled the consumer".into())),
             }
         }
-        Poll::Pending
+        self.check.as_mut().poll(context).map(Err)
+    }
+}
+
+/// Looks from time to time whether messages lie in a queue that this consumer, with nothing in hand, is not given.
+async fn check(link: Arc<Link>, lanes: Vec<(String, Arc<AckChannel>)>) -> String {
+    let mut before: Vec<Option<u64>> = vec![None; lanes.len()];
+    loop {
+        tokio::time::sleep(CHECK_EVERY).await;
+        // A lost connection shows in the lanes.
+        let Ok(channel) = link.channel().await else { continue };
+        for ((name, lane), before) in lanes.iter().zip(&mut before) {
+            let passive = QueueDeclareOptions::durable().passive();
+            let looked = channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await;
+            let Ok(queue) = looked else { return format!("the queue {name} is gone") };
+            if queue.consumer_count() == 0 {
+                return format!("the broker does not know this consumer of {name} any more");
+            }
+            let starving = (queue.message_count() > 0 && lane.unsettled() == 0).then(|| lane.deliveries());
+            if starving.is_some() && starving == *before {
+                return format!("messages lie in {name} and are not delivered");
+            }
+            *before = starving;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{acker::AckChannel, publisher::Publisher};
 use crate::{
@@ -16,11 +17,19 @@ pub(super) struct AmqpSettle {
     tag: u64,
     id: TaskId,
     publisher: Arc<Publisher>,
+    /// One of the subscription's places, where the broker does not count them all.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl AmqpSettle {
-    pub(super) fn new(channel: Arc<AckChannel>, tag: u64, id: TaskId, publisher: Arc<Publisher>) -> Self {
-        Self { channel, tag, id, publisher }
+    pub(super) fn new(
+        channel: Arc<AckChannel>,
+        tag: u64,
+        id: TaskId,
+        publisher: Arc<Publisher>,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { channel, tag, id, publisher, _place: place }
     }
 
     /// Fails where the broker has taken the delivery back: a copy made now would be one too many.
@@ -41,6 +50,12 @@ impl AmqpSettle {
         self.check()?;
         self.publisher.publish_to_companion(of, name, copy).await?;
         self.acknowledge().await
+    }
+}
+
+impl Drop for AmqpSettle {
+    fn drop(&mut self) {
+        self.channel.released();
     }
 }
 

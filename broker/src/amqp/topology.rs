@@ -19,6 +19,7 @@ use super::{
     connection::Link,
     delay,
     errors::{Fault, PRECONDITION_FAILED, said},
+    levels::Levels,
     table::{arguments, text},
 };
 use crate::{Queue, QueueKind, QueueName, transport::Adoption};
@@ -47,16 +48,24 @@ pub(super) struct Declared {
 #[derive(Debug)]
 struct Entry {
     queue: Queue,
-    work: OnceCell<Adoption>,
+    work: OnceCell<Work>,
     bound: OnceCell<()>,
     suspect: OnceCell<()>,
 }
 
+/// A declared queue.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) adoption: Adoption,
+    pub(super) levels: Levels,
+}
+
 impl Declared {
-    /// Whether nothing needs to be declared for a publish.
-    pub(super) fn is_ready(&self, name: &QueueName, delayed: bool) -> bool {
+    /// How a queue keeps priorities, where nothing needs to be declared for a publish.
+    pub(super) fn ready(&self, name: &QueueName, delayed: bool) -> Option<Levels> {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        queues.get(name).is_some_and(|entry| entry.work.initialized() && (!delayed || entry.bound.initialized()))
+        let entry = queues.get(name).filter(|entry| !delayed || entry.bound.initialized())?;
+        entry.work.get().map(|work| work.levels)
     }
 
     /// Forgets a queue that was found missing.
@@ -70,10 +79,14 @@ impl Declared {
         *self.delays.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
-    /// The queue of that name as it was declared.
+    /// The queue that keeps messages under that name, as it was declared.
     pub(super) fn known(&self, name: &str) -> Option<Queue> {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        queues.values().map(|entry| &entry.queue).find(|queue| queue.name.as_str() == name).cloned()
+        let keeps = |entry: &&Arc<Entry>| {
+            let levels = entry.work.get().map_or(Levels::One, |work| work.levels);
+            levels.names(&entry.queue.name).any(|level| level == name)
+        };
+        queues.values().find(keeps).map(|entry| entry.queue.clone())
     }
 
     fn entry(&self, queue: &Queue) -> Arc<Entry> {
@@ -92,9 +105,9 @@ impl Declared {
 
 impl Link {
     /// Declares a queue with its dead letter queue, and what delays need where `delayed`.
-    pub(super) async fn declare(&self, queue: &Queue, delayed: bool) -> Result<Adoption, Fault> {
+    pub(super) async fn declare(&self, queue: &Queue, delayed: bool) -> Result<Work, Fault> {
         let entry = self.declared.entry(queue);
-        let adoption = entry.work.get_or_try_init(|| self.declare_work(queue)).await?;
+        let work = entry.work.get_or_try_init(|| self.declare_work(queue)).await?;
         if delayed {
             let delays = self.declared.delays.read().unwrap_or_else(PoisonError::into_inner).clone();
             let distrust = || self.declared.distrusted.swap(false, Ordering::Relaxed);
@@ -102,16 +115,20 @@ impl Link {
             entry
                 .bound
                 .get_or_try_init(|| async {
-                    delay::bind(&self.channel().await?, queue.name.as_str()).await.map_err(Fault::from)
+                    let channel = self.channel().await?;
+                    for name in work.levels.names(&queue.name) {
+                        delay::bind(&channel, &name).await?;
+                    }
+                    Ok::<_, Fault>(())
                 })
                 .await?;
         }
-        Ok(adoption.clone())
+        Ok(work.clone())
     }
 
     /// Declares all that a consumer of a queue needs.
-    pub(super) async fn declare_for_consumer(&self, queue: &Queue) -> Result<Adoption, Fault> {
-        let adoption = self.declare(queue, true).await?;
+    pub(super) async fn declare_for_consumer(&self, queue: &Queue) -> Result<Work, Fault> {
+        let work = self.declare(queue, true).await?;
         if has_companions(&queue.name) {
             self.declared
                 .entry(queue)
@@ -123,19 +140,27 @@ impl Link {
                 })
                 .await?;
         }
-        Ok(adoption)
+        Ok(work)
     }
 
-    async fn declare_work(&self, queue: &Queue) -> Result<Adoption, Fault> {
+    async fn declare_work(&self, queue: &Queue) -> Result<Work, Fault> {
         let mut scratch = Scratch::new(self);
         if !has_companions(&queue.name) {
-            return scratch.declare(queue.name.as_str(), dead_arguments()).await;
+            let adoption = scratch.declare(queue.name.as_str(), dead_arguments()).await?;
+            return Ok(Work { adoption, levels: Levels::One });
         }
+        let levels = Levels::of(queue, self).await?;
         // The dead letter queue first: nothing can be dead-lettered to where nothing is.
         let dead = format!("{}.dead", queue.name);
         let adopted_dead = scratch.declare(&dead, dead_arguments()).await?;
-        let adopted = scratch.declare(queue.name.as_str(), work_arguments(queue)).await?;
-        Ok(if adopted == Adoption::AsDeclared { adopted_dead } else { adopted })
+        let mut adoption = adopted_dead;
+        for name in levels.names(&queue.name) {
+            let adopted = scratch.declare(&name, work_arguments(queue)).await?;
+            if adopted != Adoption::AsDeclared {
+                adoption = adopted;
+            }
+        }
+        Ok(Work { adoption, levels })
     }
 }
 

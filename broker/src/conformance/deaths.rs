@@ -64,7 +64,7 @@ pub async fn a_replace_after_loss_is_refused(fixture: &impl Fixture) {
     let again = receive(&mut consumer).await;
     let elsewhere = fixture.queue("lost-replace-elsewhere");
     next.transport().declare(&elsewhere).await.unwrap();
-    assert!(lost.replace(Destination::now(elsewhere), message("copy")).await.is_err());
+    assert!(lost.replace(&Destination::now(elsewhere), &message("copy")).await.is_err());
     again.ack().await.expect("the one who holds it can settle it");
 }
 

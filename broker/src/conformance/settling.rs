@@ -23,7 +23,7 @@ pub async fn replace_leaves_exactly_one(fixture: &impl Fixture) {
     let (broker, queue) = declared(fixture, "replace").await;
     publish(&broker, &queue, message("original")).await;
     let mut consumer = consume(&broker, &queue, 4).await;
-    receive(&mut consumer).await.replace(Destination::now(queue.clone()), message("copy")).await.unwrap();
+    receive(&mut consumer).await.replace(&Destination::now(queue.clone()), &message("copy")).await.unwrap();
     let copy = receive(&mut consumer).await;
     assert_eq!((id(&copy).as_str(), copy.deliveries), ("copy", 1));
     quiet(&mut consumer).await;
@@ -38,7 +38,7 @@ pub async fn a_delayed_copy_comes_later(fixture: &impl Fixture) {
     publish(&broker, &queue, message("original")).await;
     let mut consumer = consume(&broker, &queue, 1).await;
     let (asked, delay) = (Instant::now(), Duration::from_millis(800));
-    receive(&mut consumer).await.replace(Destination::after(queue.clone(), delay), message("copy")).await.unwrap();
+    receive(&mut consumer).await.replace(&Destination::after(queue.clone(), delay), &message("copy")).await.unwrap();
     publish(&broker, &queue, message("meanwhile")).await;
     assert_eq!(drain(&mut consumer, 2).await, ["meanwhile", "copy"]);
     assert!(asked.elapsed() >= delay);
@@ -50,7 +50,7 @@ pub async fn a_copy_may_go_to_another_queue(fixture: &impl Fixture) {
     let dead = broker.queue(queue.name.dead().unwrap().as_str()).unwrap();
     publish(&broker, &queue, message("original")).await;
     let mut consumer = consume(&broker, &queue, 1).await;
-    receive(&mut consumer).await.replace(Destination::now(dead.clone()), message("buried")).await.unwrap();
+    receive(&mut consumer).await.replace(&Destination::now(dead.clone()), &message("buried")).await.unwrap();
     quiet(&mut consumer).await;
     assert_eq!(drain(&mut consume(&broker, &dead, 1).await, 1).await, ["buried"]);
 }
@@ -64,6 +64,6 @@ pub async fn a_given_back_message_keeps_its_count(fixture: &impl Fixture) {
         let delivery = receive(&mut consumer).await;
         assert_eq!(delivery.deliveries, 1);
         let copy = delivery.message.given_back(delivery.deliveries);
-        delivery.replace(Destination::now(queue.clone()), copy).await.unwrap();
+        delivery.replace(&Destination::now(queue.clone()), &copy).await.unwrap();
     }
 }

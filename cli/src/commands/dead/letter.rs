@@ -53,7 +53,8 @@ pub(super) fn headers(message: &Message) -> Map<String, Value> {
     message.headers.iter().map(|(name, header)| (name.to_owned(), value(header))).collect()
 }
 
-fn value(header: &HeaderValue) -> Value {
+/// A header's value as JSON.
+pub(super) fn value(header: &HeaderValue) -> Value {
     match header {
         HeaderValue::Bool(truth) => json!(truth),
         HeaderValue::Int(int) => json!(int),

@@ -43,7 +43,7 @@ pub(super) async fn run(show: Show, session: &Session, broker: &Broker) -> Resul
         };
     }
     let letters: Vec<Value> = found.iter().map(document).collect();
-    session.output.show(&json!({"queue": queue, "letters": letters}), || people(&letters))
+    session.output.show(&json!({"queue": queue, "letters": letters}), || people(&found))
 }
 
 fn document(message: &Message) -> Value {
@@ -53,24 +53,31 @@ fn document(message: &Message) -> Value {
     document
 }
 
-fn people(letters: &[Value]) -> String {
+fn people(found: &[Message]) -> String {
     let mut shown = String::new();
-    for letter in letters {
+    for message in found {
+        let letter = Letter::of(message);
         if !shown.is_empty() {
             shown.push('\n');
         }
-        for (name, value) in letter.as_object().into_iter().flatten() {
-            match value {
-                Value::Object(inner) => {
-                    let _ = writeln!(shown, "{name}:");
-                    for (name, value) in inner {
-                        let _ = writeln!(shown, "  {}: {}", text::one_line(name), plain(value));
-                    }
-                }
-                value => {
-                    let _ = writeln!(shown, "{name}: {}", plain(value));
-                }
-            }
+        let mut line = |name: &str, value: Option<&str>| {
+            let value = value.map_or_else(text::unknown, text::one_line);
+            let _ = writeln!(shown, "{name}: {value}");
+        };
+        line("id", Some(&letter.id));
+        line("task", letter.task.as_deref());
+        line("queue", letter.queue.as_deref());
+        line("reason", letter.reason.as_deref());
+        line("error", letter.error.as_deref());
+        line("died", letter.died_at.as_deref());
+        line("published", letter.published_at.as_deref());
+        line("attempts", letter.attempts.map(|attempts| attempts.to_string()).as_deref());
+        line("args", letter.args.as_deref());
+        line("kwargs", letter.kwargs.as_deref());
+        line("body", Some(&format!("{} (--raw writes it)", text::bytes(letter.body_bytes as u64))));
+        let _ = writeln!(shown, "headers:");
+        for (name, value) in message.headers.iter() {
+            let _ = writeln!(shown, "  {}: {}", text::one_line(name), plain(&letter::value(value)));
         }
     }
     shown

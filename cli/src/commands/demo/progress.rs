@@ -17,8 +17,8 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Shown {
     /// Files done.
     pub(super) done: u64,
-    /// Files known of.
-    pub(super) found: u64,
+    /// Files known of, where this process can know.
+    pub(super) found: Option<u64>,
     /// Whether there may be more.
     pub(super) walking: bool,
 }
@@ -48,7 +48,7 @@ impl Display {
     pub(super) fn show(&mut self, shown: Shown) {
         match self {
             Self::Bar(bar) => {
-                bar.set_length(shown.found.max(shown.done));
+                bar.set_length(shown.found.unwrap_or(0).max(shown.done));
                 bar.set_position(shown.done);
                 bar.set_message(if shown.walking { "walking" } else { "" });
             }
@@ -76,7 +76,12 @@ impl Display {
     }
 }
 
-fn line(shown: Shown) -> String {
-    let more = if shown.walking { " found so far" } else { "" };
-    format!("{} of {}{more}", text::count(shown.done), text::plural(shown.found, "file"))
+/// `12 of 345 files found so far`.
+pub(super) fn line(shown: Shown) -> String {
+    let done = text::count(shown.done);
+    match shown.found {
+        None => text::plural(shown.done, "file"),
+        Some(found) if shown.walking => format!("{done} of {} found so far", text::plural(found, "file")),
+        Some(found) => format!("{done} of {}", text::plural(found, "file")),
+    }
 }

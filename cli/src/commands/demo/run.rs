@@ -22,7 +22,7 @@ use super::{
     merge::Progress,
     place::{Place, report_queue},
     produce::{self, WALK},
-    progress::{Display, Shown},
+    progress::{self, Display, Shown},
     report::Report,
     stragglers,
     tasks::{DIGEST_QUEUE, Digest, Digested, Failed, Walked},
@@ -122,7 +122,7 @@ impl Run {
         watched?;
         match (end, &self.collector) {
             (End::Interrupted, _) => {
-                self.interrupted();
+                note(&format!("stopped at {}; the same command goes on from here", progress::line(self.shown())));
                 Ok(())
             }
             (_, Some(collector)) if collector.progress().borrow().is_complete() => self.report(collector, output).await,
@@ -159,10 +159,10 @@ impl Run {
             Some(collector) => {
                 let progress = *collector.progress().borrow();
                 let found = progress.paths.unwrap_or_else(|| published.max(progress.done));
-                Shown { done: progress.done, found, walking: progress.paths.is_none() }
+                Shown { done: progress.done, found: Some(found), walking: progress.paths.is_none() }
             }
-            None if self.parts.produce => Shown { done: published, found: published, walking: true },
-            None => Shown { done: self.activity.ended(), found: self.activity.ended(), walking: true },
+            None if self.parts.produce => Shown { done: published, found: None, walking: true },
+            None => Shown { done: self.activity.ended(), found: None, walking: true },
         }
     }
 
@@ -230,18 +230,6 @@ impl Run {
         }
     }
 
-    fn interrupted(&self) {
-        let done = match &self.collector {
-            Some(_) => {
-                let Shown { done, found, walking } = self.shown();
-                let of = if walking { "of more than" } else { "of" };
-                format!("{} {of} {} done", text::count(done), text::plural(found, "file"))
-            }
-            None => "stopped".into(),
-        };
-        note(&format!("{done}; the same command goes on from here"));
-    }
-
     /// What a process that does not collect has done.
     fn told(&self, output: Output) -> Result<(), Error> {
         if self.parts.produce {
@@ -262,7 +250,8 @@ impl Run {
         let doing = "can't delete the queue of the reports";
         let queue = QueueName::new(report_queue(&self.place.run)).map_err(Error::broker(doing))?;
         self.broker.transport().delete(&queue).await.map_err(Error::broker(doing))?;
-        if self.parts.produce {
+        // A producer that is still there has begun another run.
+        if self.parts.produce || self.place.lock("walk").is_ok() {
             self.place.clear(&[WALK, "walk.lock"])?;
         }
         self.place.clear(&[JOURNAL, "report.lock"])
