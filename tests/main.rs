@@ -7,6 +7,8 @@
 mod record;
 mod support;
 
+mod demo;
+
 mod amqp_conformance;
 mod celery_interop;
 mod support_faults;
