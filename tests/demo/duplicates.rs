@@ -43,7 +43,9 @@ async fn the_answer_is_that_of_an_independent_finder_on_a_real_tree() {
     let every: Vec<PathBuf> = files(&stage.files());
     assert_eq!(report.number("files"), every.len() as u64);
     assert_eq!(report.number("bytes"), every.iter().map(|file| fs::metadata(file).unwrap().len()).sum::<u64>());
-    let wasted = |set: &Vec<PathBuf>| fs::metadata(&set[0]).unwrap().len() * (set.len() as u64 - 1);
+    // jdupes may list two links to one file, which waste nothing.
+    let files_in = |set: &Vec<PathBuf>| identities(std::slice::from_ref(set)).first().unwrap().len() as u64;
+    let wasted = |set: &Vec<PathBuf>| fs::metadata(&set[0]).unwrap().len() * (files_in(set) - 1);
     assert_eq!(report.number("wasted_bytes"), expected.iter().map(wasted).sum::<u64>());
     assert_eq!(report.number("attempts"), report.number("files"));
     assert_eq!(report.failures(), []);
