@@ -9,6 +9,8 @@ mod support;
 #[path = "worker/work.rs"]
 mod work;
 
+mod demo;
+
 mod amqp_conformance;
 mod celery_interop;
 mod amqp_consume;
