@@ -12,7 +12,6 @@ mod work;
 mod demo;
 
 mod amqp_conformance;
-mod celery_interop;
 mod amqp_consume;
 mod amqp_consume_private;
 mod amqp_delay;
@@ -21,6 +20,7 @@ mod amqp_management_private;
 mod amqp_publish;
 mod amqp_publish_private;
 mod amqp_steps;
+mod celery_interop;
 mod support_faults;
 mod support_private;
 mod worker_faults;
