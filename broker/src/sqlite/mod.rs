@@ -24,6 +24,7 @@ mod entry;
 mod fault;
 mod file;
 mod filesystem;
+mod holding;
 mod link;
 mod location;
 mod reading;

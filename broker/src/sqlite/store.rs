@@ -96,6 +96,12 @@ impl<'c> Store<'c> {
         self.last_id = None;
     }
 
+    /// Moves the write-ahead log into the file, as far as there is room, and gives its space back.
+    pub(super) fn shrink_log(&self) {
+        // It fails where there is no room at all; the next full transaction tries again.
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
     pub(super) fn execute(&mut self, write: &Write) -> rusqlite::Result<Done> {
         match write {
             Write::Ping => Ok(Done::default()),

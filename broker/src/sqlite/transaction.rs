@@ -58,7 +58,7 @@ impl Writer {
         if let Err(fault) = &result {
             self.undo(fault, &mut progress);
             // One bad change must not take its neighbours along, nor a full disk the acks that would free it.
-            if matches!(fault, Fault::Failed(_)) && !writes.is_empty() {
+            if matches!(fault, Fault::Failed(_) | Fault::Full(_)) && !writes.is_empty() {
                 for queued in writes {
                     result = self.alone(file, store, queued);
                 }
@@ -92,6 +92,10 @@ impl Writer {
         let result = change(self, store).map_err(Fault::from).and_then(|()| store.commit().map_err(uncertain));
         if result.is_err() {
             store.roll_back();
+        }
+        if matches!(result, Err(Fault::Full(_))) {
+            // What the log holds may fit into pages that the file has already.
+            store.shrink_log();
         }
         result
     }
@@ -294,9 +298,8 @@ fn answer(queued: Queued, result: Result<Done, Fault>) {
 
 /// A commit that fails for lack of room has not happened; of another one nobody knows before the next start.
 fn uncertain(error: rusqlite::Error) -> Fault {
-    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
     match Fault::from(error) {
-        Fault::Failed(message) if !full => Fault::Uncertain(message),
+        Fault::Failed(message) => Fault::Uncertain(message),
         fault => fault,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use super::{
-    command::{Attach, Claim, Claimed, Command, Done, Write},
+    command::{Claim, Claimed, Command, Done, Write},
     entry,
     fault::Fault,
     file::File,
@@ -336,65 +336,6 @@ impl Writer {
         }
         self.next_roll_call = now + self.location.claim_lease / 12;
         Ok(())
-    }
-
-    fn attach(&mut self, attach: Attach) -> u64 {
-        self.changed.insert(attach.queue.clone());
-        self.consumers.insert(
-            attach.consumer,
-            Consuming {
-                queue: attach.queue,
-                isolate_after: attach.isolate_after,
-                room: attach.prefetch,
-                hot: true,
-                had_suspect: false,
-                claimed: attach.claimed,
-            },
-        );
-        attach.consumer
-    }
-
-    fn detach(&mut self, consumer: u64, unread: Vec<Claimed>) {
-        if let Some(consumer) = self.consumers.remove(&consumer) {
-            self.changed.insert(consumer.queue);
-        }
-        for row in unread {
-            self.give_back(row.claim, false);
-        }
-    }
-
-    /// A delivery goes back to its queue.
-    pub(super) fn give_back(&mut self, claim: Claim, counted: bool) {
-        if self.release(claim).is_some() {
-            self.returns.push((claim, counted));
-        }
-    }
-
-    /// A delivery has ended, one way or another: there is room for one more. `None`: it had ended before.
-    pub(super) fn release(&mut self, claim: Claim) -> Option<Held> {
-        let held = self.held.remove(&claim)?;
-        if let Some(consumer) = self.consumers.get_mut(&claim.consumer) {
-            consumer.room += 1;
-        }
-        if let Some(queue) = &held.suspect_of {
-            self.suspects.remove(queue);
-            self.heat();
-        }
-        Some(held)
-    }
-
-    /// A delivery has begun.
-    pub(super) fn hold(&mut self, claim: Claim, held: Held) {
-        if let Some(consumer) = self.consumers.get_mut(&claim.consumer) {
-            consumer.room = consumer.room.saturating_sub(1);
-        }
-        self.suspects.extend(held.suspect_of.clone());
-        self.held.insert(claim, held);
-    }
-
-    /// Anything may be ready.
-    pub(super) fn heat(&mut self) {
-        self.consumers.values_mut().for_each(|consumer| consumer.hot = true);
     }
 
     pub(super) fn succeeded(&mut self) {
