@@ -27,7 +27,7 @@ async fn ten_thousand_random_delays_are_never_early_hardly_late_and_in_order() {
     let publishing = async {
         let start = Instant::now();
         let publishes = (0..COUNT).map(|number| {
-            let delay = Duration::from_micros(rand::random_range(1..45_000_000));
+            let delay = Duration::from_micros(rand::random_range(1..60_000_000));
             let to = Destination::after(queue.clone(), delay);
             let (broker, message) = (broker.clone(), message(&number.to_string()));
             async move {
@@ -50,7 +50,12 @@ async fn ten_thousand_random_delays_are_never_early_hardly_late_and_in_order() {
     };
     let ((start, due), arrivals) = tokio::join!(publishing, receiving);
 
-    let mut lateness = Vec::with_capacity(COUNT);
+    let mut lateness: Vec<Duration> =
+        arrivals.iter().map(|(number, at)| (*at - start).saturating_sub(due[*number])).collect();
+    lateness.sort();
+    let p99 = lateness[COUNT * 99 / 100];
+    eprintln!("late: median {:?}, p99 {p99:?}, worst {:?}", lateness[COUNT / 2], lateness[COUNT - 1]);
+    assert!(p99 <= Duration::from_millis(500), "p99 is {p99:?}");
     let mut latest_due = Duration::ZERO;
     for (number, at) in arrivals {
         let (due, at) = (due[number], at - start);
@@ -61,12 +66,7 @@ async fn ten_thousand_random_delays_are_never_early_hardly_late_and_in_order() {
             latest_due - due
         );
         latest_due = latest_due.max(due);
-        lateness.push(at - due);
     }
-    lateness.sort();
-    let p99 = lateness[COUNT * 99 / 100];
-    eprintln!("late: median {:?}, p99 {p99:?}, worst {:?}", lateness[COUNT / 2], lateness[COUNT - 1]);
-    assert!(p99 <= Duration::from_millis(500), "p99 is {p99:?}");
 }
 
 #[tokio::test]
@@ -90,19 +90,17 @@ async fn messages_for_a_deleted_queue_hold_up_no_other_and_are_kept() {
     }
 
     let undeliverable = Queue::new("celeriac.undeliverable").unwrap().name;
-    let mut found = 0;
-    let stray = eventually(BOUND, || async {
-        let mut seen = 0;
+    let found = std::sync::atomic::AtomicU32::new(0);
+    let all = eventually(BOUND, || async {
         let mut count = |message: &celeriac_broker::Message| {
             let ours = message.id().as_str().starts_with(gone.name.as_str());
-            seen += u32::from(ours);
+            found.fetch_add(ours.into(), std::sync::atomic::Ordering::Relaxed);
             if ours { Verdict::Delete } else { Verdict::Keep }
         };
         broker.transport().sweep(&undeliverable, 10_000, &mut count).await.unwrap();
-        (seen > 0).then_some(seen)
+        (found.load(std::sync::atomic::Ordering::Relaxed) == 100).then_some(())
     });
-    found += stray.await;
-    assert_eq!(found, 100);
+    all.await;
 }
 
 #[tokio::test]

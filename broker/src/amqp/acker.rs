@@ -3,13 +3,20 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::future::join_all;
 use lapin::{Channel, options::BasicAckOptions};
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
 
 /// How many settlements are taken up at once. Their number is bounded by the prefetch anyway.
 const BATCH: usize = 4096;
@@ -20,7 +27,8 @@ pub(super) struct AckChannel {
     settled: mpsc::Sender<Settled>,
     delivered: AtomicU64,
     released: AtomicU64,
-    _run: AbortOnDropHandle<()>,
+    /// Taken while a batch is sent.
+    gate: Arc<Semaphore>,
 }
 
 impl fmt::Debug for AckChannel {
@@ -35,10 +43,11 @@ struct Settled {
 }
 
 impl AckChannel {
-    pub(super) fn new(channel: Channel) -> Self {
+    pub(super) fn new(channel: Channel, acks: &Acks) -> Self {
         let (settled, receiver) = mpsc::channel(BATCH);
-        let run = AbortOnDropHandle::new(tokio::spawn(run(channel.clone(), receiver)));
-        Self { channel, settled, delivered: AtomicU64::new(0), released: AtomicU64::new(0), _run: run }
+        let gate = Arc::new(Semaphore::new(1));
+        acks.running.spawn(run(channel.clone(), receiver, gate.clone(), acks.last.clone()));
+        Self { channel, settled, delivered: AtomicU64::new(0), released: AtomicU64::new(0), gate }
     }
 
     pub(super) fn channel(&self) -> &Channel {
@@ -48,6 +57,12 @@ impl AckChannel {
     /// Whether what came on this channel is still ours.
     pub(super) fn is_alive(&self) -> bool {
         self.channel.status().connected()
+    }
+
+    /// Sends nothing for as long as the permit lives. What is settled meanwhile is sent after it.
+    pub(super) async fn hold(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.gate.acquire().await.ok()
     }
 
     /// Counts a delivery that was taken from this channel.
@@ -77,11 +92,46 @@ impl AckChannel {
     }
 }
 
+/// The acknowledgements of one transport.
+///
+/// A quorum queue's acknowledgements take their time behind the broker's door: with more than 32 on their way, it keeps the rest
+/// in its end of the channel, and forgets them when that is closed. A channel therefore stays open for a while after its last.
+#[derive(Debug, Default)]
+pub(super) struct Acks {
+    running: TaskTracker,
+    /// When the last frame was sent.
+    last: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Acks {
+    /// How long a channel stays open after its last acknowledgement. A write to the broker's disk and back, twice; then some.
+    const LINGER: Duration = Duration::from_millis(500);
+
+    /// Resolves when the last acknowledgement of any channel is old enough for the connection to be closed.
+    pub(super) async fn settle_down(&self) {
+        linger(&self.last).await;
+    }
+}
+
+async fn linger(last: &Mutex<Option<Instant>>) {
+    let at = || *last.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Some(until) = at().map(|last| last + Acks::LINGER).filter(|until| *until > Instant::now()) {
+        tokio::time::sleep_until(until).await;
+    }
+}
+
 /// While one batch is handed to the connection, the next one gathers: the busier, the fewer frames.
-async fn run(channel: Channel, mut settled: mpsc::Receiver<Settled>) {
+async fn run(
+    channel: Channel,
+    mut settled: mpsc::Receiver<Settled>,
+    gate: Arc<Semaphore>,
+    last: Arc<Mutex<Option<Instant>>>,
+) {
+    let own = Mutex::new(None);
     let mut book = Book::default();
     let mut batch = Vec::new();
     while settled.recv_many(&mut batch, BATCH).await > 0 {
+        let _sending = gate.acquire().await;
         for settled in &batch {
             book.settle(settled.tag);
         }
@@ -89,11 +139,16 @@ async fn run(channel: Channel, mut settled: mpsc::Receiver<Settled>) {
         let acks =
             book.take().into_iter().map(|ack| channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }));
         let sent = join_all(acks).await.iter().all(Result::is_ok);
+        for last in [&own, &*last] {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         for settled in batch.drain(..) {
             // Nobody waits for it where the ack's future was dropped.
             let _ = settled.sent.send(sent);
         }
     }
+    // Nobody holds a delivery of this channel any more, or can: it closes with this future.
+    linger(&own).await;
 }
 
 /// One frame.

@@ -72,15 +72,12 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
     while let Some(byte) = bytes.get(at) {
         let escaped =
             bytes.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (byte, escaped) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
+        if let (b'%', Some(byte)) = (byte, escaped) {
+            decoded.push(byte);
+            at += 3;
+        } else {
+            decoded.push(*byte);
+            at += 1;
         }
     }
     String::from_utf8(decoded).ok()

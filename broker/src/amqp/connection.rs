@@ -73,7 +73,7 @@ async fn connect(address: &Address) -> Result<Link, Fault> {
     let runtime = lapin::runtime::default_runtime()?;
     let hang_up = HangUp::default();
     let socket = hang_up.socket();
-    let open = async move |uri: AMQPUri, _| Ok(socket.connect(&uri, CONNECT_TIMEOUT).await?);
+    let open = async move |uri: AMQPUri, _| Ok(socket.connect(&uri).await?);
     let connecting = Connection::connector(address.uri.clone(), runtime, open, properties);
     let connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
     let connection = connection.map_err(|_| Fault::timed_out("connecting"))??;

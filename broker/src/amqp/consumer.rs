@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutureOwned};
 
 use super::{
+    acker::Acks,
     arrival::{Arrival, Fetched},
     connection::Connector,
     errors::Fault,
@@ -114,6 +115,7 @@ impl Moves {
 struct Shared {
     connector: Arc<Connector>,
     publisher: Arc<Publisher>,
+    acks: Arc<Acks>,
     subscription: Arc<Subscription>,
 }
 
@@ -130,13 +132,14 @@ impl AmqpConsumer {
     pub(super) async fn open(
         connector: Arc<Connector>,
         publisher: Arc<Publisher>,
+        acks: Arc<Acks>,
         subscription: Subscription,
         closed: CancellationToken,
     ) -> Result<Self, Fault> {
-        let session = Session::open(&connector, &subscription).await?;
+        let session = Session::open(&connector, &acks, &subscription).await?;
         let places = PollSemaphore::new(Arc::new(Semaphore::new(subscription.prefetch.max(1).into())));
         Ok(Self {
-            shared: Shared { connector, publisher, subscription: Arc::new(subscription) },
+            shared: Shared { connector, publisher, acks, subscription: Arc::new(subscription) },
             state: State::running(session),
             fetched: Fetched::default(),
             moves: Moves::default(),
@@ -166,7 +169,7 @@ impl AmqpConsumer {
                             self.state = State::Connecting(Box::pin(self.shared.clone().reconnect(attempt)));
                         }
                         // New moves are polled before this future rests.
-                        Ok(moved) if moved => {}
+                        Ok(replacing) if replacing => {}
                         Ok(_) => return self.hand_out(context).map(Some),
                     }
                 }
@@ -182,7 +185,7 @@ impl AmqpConsumer {
         moves: &mut Moves,
         context: &mut Context<'_>,
     ) -> Result<bool, String> {
-        let mut moved = false;
+        let mut any_replaced = false;
         while let Poll::Ready(next) = session.poll_next(context) {
             let (raw, number) = next?;
             let lane = &session.lanes()[number];
@@ -191,10 +194,10 @@ impl AmqpConsumer {
                 fetched.push(number, arrival);
             } else {
                 moves.start(arrival.id.clone(), shared.give_back(arrival));
-                moved = true;
+                any_replaced = true;
             }
         }
-        Ok(moved)
+        Ok(any_replaced)
     }
 
     fn hand_out(&mut self, context: &mut Context<'_>) -> Poll<Delivery> {
@@ -249,7 +252,7 @@ impl Shared {
         let queue = &self.subscription.queue.name;
         loop {
             tokio::time::sleep(backoff(attempt)).await;
-            match Session::open(&self.connector, &self.subscription).await {
+            match Session::open(&self.connector, &self.acks, &self.subscription).await {
                 Ok(session) => {
                     tracing::info!(%queue, "consuming again");
                     return session;
@@ -258,7 +261,7 @@ impl Shared {
                     tracing::error!(%queue, address = self.publisher.address(), %fault, "the broker refuses; trying on");
                 }
                 Err(fault) => {
-                    tracing::warn!(%queue, address = self.publisher.address(), %fault, "no broker; trying on")
+                    tracing::warn!(%queue, address = self.publisher.address(), %fault, "no broker; trying on");
                 }
             }
             attempt = attempt.saturating_add(1);

@@ -149,9 +149,9 @@ fn merged<'a>(listed: impl Iterator<Item = &'a Value>) -> Vec<QueueInfo> {
             ..QueueInfo::unknown(name.clone())
         };
         if companion_of(name.as_str()).is_some() {
-            companions.push(info)
+            companions.push(info);
         } else {
-            drop(queues.insert(name.as_str().into(), info))
+            queues.insert(name.as_str().into(), info);
         }
     }
     for companion in companions {

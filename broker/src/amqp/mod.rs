@@ -34,6 +34,7 @@ use lapin::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    acker::Acks,
     address::Address,
     connection::{Connector, Link},
     consumer::AmqpConsumer,
@@ -55,6 +56,7 @@ pub struct AmqpTransport {
     /// The connection to consume on, and to ask questions: the broker never blocks it.
     connector: Arc<Connector>,
     management: Option<Management>,
+    acks: Arc<Acks>,
     closed: CancellationToken,
 }
 
@@ -72,6 +74,7 @@ impl AmqpTransport {
             publisher: Arc::new(Publisher::new(publishing, settings.publish_timeout, shown)),
             connector: Arc::new(Connector::new(addresses, closed.clone())),
             management: settings.management_url.as_ref().map(Management::new).transpose()?,
+            acks: Arc::default(),
             closed,
         })
     }
@@ -112,7 +115,7 @@ impl Transport for AmqpTransport {
 
     async fn consume(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {
         let (connector, publisher) = (self.connector.clone(), self.publisher.clone());
-        let opening = AmqpConsumer::open(connector, publisher, subscription, self.closed.clone());
+        let opening = AmqpConsumer::open(connector, publisher, self.acks.clone(), subscription, self.closed.clone());
         Ok(Box::new(self.bounded(opening).await?))
     }
 
@@ -196,6 +199,8 @@ impl Transport for AmqpTransport {
     async fn close(&self) {
         self.closed.cancel();
         self.publisher.close().await;
+        // Somebody may go on settling; that must not keep this from ending.
+        let _ = tokio::time::timeout(self.publisher.timeout(), self.acks.settle_down()).await;
         self.connector.close().await;
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn server(uri: &AMQPUri) -> Result<Server, Fault> {
 
 async fn greeting(uri: &AMQPUri) -> Result<Vec<u8>, Fault> {
     let exchange = async {
-        let mut stream = Socket::default().connect(uri, TIMEOUT).await?;
+        let mut stream = Socket::default().connect(uri).await?;
         stream.write_all(b"AMQP\0\0\x09\x01").await?;
         let mut head = [0; 7];
         stream.read_exact(&mut head).await?;

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use lapin::BasicProperties;
+use lapin::{BasicProperties, types::ShortString};
 
 /// The publishes in flight on one channel.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Mark {
     pub(super) fn new(routing_key: &str, properties: &BasicProperties) -> Self {
         let mut hasher = DefaultHasher::new();
         routing_key.hash(&mut hasher);
-        properties.correlation_id().as_ref().map(|id| id.as_str()).hash(&mut hasher);
+        properties.correlation_id().as_ref().map(ShortString::as_str).hash(&mut hasher);
         Self(hasher.finish())
     }
 }

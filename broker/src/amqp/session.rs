@@ -16,7 +16,7 @@ use lapin::{
 };
 
 use super::{
-    acker::AckChannel,
+    acker::{AckChannel, Acks},
     connection::{Connector, Link},
     errors::Fault,
     slot::Mortal,
@@ -28,6 +28,9 @@ use crate::transport::Subscription;
 ///
 /// A queue that is deleted and declared again at once leaves consumers that the broker has forgotten and never told.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long no acknowledgement is sent before a consumer is cancelled.
+const QUIET: Duration = Duration::from_millis(100);
 
 pub(super) struct Session {
     link: Arc<Link>,
@@ -48,7 +51,7 @@ pub(super) struct Lane {
 
 impl Session {
     /// Connects where need be, declares what the subscription needs, and begins to consume.
-    pub(super) async fn open(connector: &Connector, subscription: &Subscription) -> Result<Self, Fault> {
+    pub(super) async fn open(connector: &Connector, acks: &Acks, subscription: &Subscription) -> Result<Self, Fault> {
         let link = connector.link().await?;
         let queue = &subscription.queue;
         let levels = link.declare_for_consumer(queue).await?.levels;
@@ -57,11 +60,11 @@ impl Session {
         let mut lanes = Vec::with_capacity(names.len() + 1);
         let opened = async {
             for name in &names {
-                lanes.push(Lane::open(&link, name, subscription.prefetch, false).await?);
+                lanes.push(Lane::open(&link, acks, name, subscription.prefetch, false).await?);
             }
             if has_companions(&queue.name) {
                 let name = suspect_name(&queue.name);
-                lanes.push(Lane::open(&link, &name, 1, true).await?);
+                lanes.push(Lane::open(&link, acks, &name, 1, true).await?);
                 names.push(name);
             }
             Ok(())
@@ -135,17 +138,23 @@ async fn check(link: Arc<Link>, lanes: Vec<(String, Arc<AckChannel>)>) -> String
 }
 
 impl Lane {
-    async fn open(link: &Link, queue: &str, prefetch: u16, suspects: bool) -> Result<Self, Fault> {
+    async fn open(link: &Link, acks: &Acks, queue: &str, prefetch: u16, suspects: bool) -> Result<Self, Fault> {
         let channel = link.channel().await?;
         channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false }).await?;
         let (options, tag) = (BasicConsumeOptions::default(), ShortString::default());
         let consumer = channel.basic_consume(queue.into(), tag, options, FieldTable::default()).await?;
-        Ok(Self { suspects, channel: Arc::new(AckChannel::new(channel)), consumer })
+        Ok(Self { suspects, channel: Arc::new(AckChannel::new(channel, acks)), consumer })
     }
 
     /// Tells the broker to send no more, and hands out what it had sent.
+    ///
+    /// A delivery that is under way within the broker when it hears of this reaches nobody, and counts as a death later. Each
+    /// acknowledgement sets one on its way, so there are none for a moment.
     pub(super) async fn cancel(&mut self) -> Vec<Delivery> {
         let tag = self.consumer.tag();
+        let lane = self.channel.clone();
+        let _held = lane.hold().await;
+        tokio::time::sleep(QUIET).await;
         if self.channel.channel().basic_cancel(tag, BasicCancelOptions::default()).await.is_err() {
             return Vec::new();
         }

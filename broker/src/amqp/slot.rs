@@ -51,11 +51,11 @@ impl<T: Mortal> Slot<T> {
                 {
                     return Err(fault);
                 }
-                let made = make().await;
-                if let Err(fault) = &made {
+                let result = make().await;
+                if let Err(fault) = &result {
                     *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fault.clone()));
                 }
-                made.map(Arc::new)
+                result.map(Arc::new)
             })
             .await
             .cloned()

@@ -4,7 +4,6 @@ use std::{
     io,
     net::{Shutdown, TcpStream},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_compat::Compat;
@@ -12,6 +11,7 @@ use lapin::{
     tcp::{AsyncTcpStream, TLSConfig},
     uri::{AMQPScheme, AMQPUri},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Hangs up when it is dropped, unless told that the connection stands.
 ///
@@ -24,7 +24,10 @@ pub(super) struct HangUp {
 
 /// A second hold on the socket.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Socket(Arc<Mutex<Option<TcpStream>>>);
+pub(super) struct Socket {
+    stream: Arc<Mutex<Option<TcpStream>>>,
+    given_up: CancellationToken,
+}
 
 impl HangUp {
     pub(super) fn socket(&self) -> Socket {
@@ -39,6 +42,7 @@ impl HangUp {
 
 impl Drop for HangUp {
     fn drop(&mut self) {
+        self.socket.given_up.cancel();
         if let Some(socket) = self.socket.take() {
             // It may be closed already.
             let _ = socket.shutdown(Shutdown::Both);
@@ -48,27 +52,24 @@ impl Drop for HangUp {
 
 impl Socket {
     fn take(&self) -> Option<TcpStream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Connects, within `timeout`.
-    pub(super) async fn connect(
-        &self,
-        uri: &AMQPUri,
-        timeout: Duration,
-    ) -> io::Result<AsyncTcpStream<Compat<tokio::net::TcpStream>>> {
+    /// Connects, unless that is given up. It sets no timer: the client's thread may get here when the runtime is ending.
+    pub(super) async fn connect(&self, uri: &AMQPUri) -> io::Result<AsyncTcpStream<Compat<tokio::net::TcpStream>>> {
         let connecting = async {
             let (host, port) = (uri.authority.host.as_str(), uri.authority.port);
             let stream = tokio::net::TcpStream::connect((host, port)).await?;
             stream.set_nodelay(true)?;
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(second_hold(&stream)?);
+            *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(second_hold(&stream)?);
             let stream = AsyncTcpStream::Plain(Compat::new(stream));
             match uri.scheme {
                 AMQPScheme::AMQP => Ok(stream),
                 AMQPScheme::AMQPS => stream.into_tls(host, TLSConfig::default()).await,
             }
         };
-        tokio::time::timeout(timeout, connecting).await?
+        let connected = self.given_up.run_until_cancelled(connecting).await;
+        connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

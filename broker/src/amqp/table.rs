@@ -69,7 +69,7 @@ pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> Message {
     let headers: Headers = properties
         .headers()
         .iter()
-        .flat_map(|table| table.inner())
+        .flat_map(FieldTable::inner)
         .map(|(name, value)| (Cow::Owned(name.to_string()), from_amqp(value)))
         .collect();
     let properties = Properties {

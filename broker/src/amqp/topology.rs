@@ -166,7 +166,7 @@ impl Link {
 
 /// Dead letter queues have no dead letter queue of their own.
 pub(super) fn has_companions(name: &QueueName) -> bool {
-    !name.as_str().ends_with(".dead")
+    name.as_str().strip_suffix(".dead").is_none()
 }
 
 /// The name of the queue of a queue's suspects. It may be longer than a [`QueueName`]: nothing is delayed into it.
@@ -229,10 +229,7 @@ impl<'a> Scratch<'a> {
         let queue = ShortString::try_new(name).map_err(|_| Fault::Refused(format!("the name {name} is too long")))?;
         let channel = self.channel().await?;
         let declared = channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments).await;
-        let error = match declared {
-            Ok(_) => return Ok(Adoption::AsDeclared),
-            Err(error) => error,
-        };
+        let Err(error) = declared else { return Ok(Adoption::AsDeclared) };
         let Some(difference) = said(&error, PRECONDITION_FAILED) else { return Err(error.into()) };
         // The same answer comes for arguments that the broker does not know; then there is no queue to adopt.
         let passive = QueueDeclareOptions::durable().passive();
