@@ -14,8 +14,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let report = Worker::builder()
         .register::<record::Record>()
         .queue(Queue::shared_with_celery(&queue)?)
+        .pool("interop", Pool::new(1))
+        .only_queues([queue])
         // One at a time, so that the order is the broker's.
-        .pool(queue, Pool::new(1))
+        .concurrency(1)
         .build()?
         .run()
         .await?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// Prints one line that says what it was called with, and how it came.
 #[task(name = "interop.record", queue = "interop")]
-pub async fn record(
+pub(crate) async fn record(
     ctx: Context<()>,
     number: i64,
     text: String,

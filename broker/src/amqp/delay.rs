@@ -95,6 +95,26 @@ pub(super) async fn declare(link: &Link, distrust: bool) -> Result<(), Fault> {
     Ok(declare_all(&link.channel().await?).await?)
 }
 
+/// Looks whether every part is there, without making any.
+pub(super) async fn verify(link: &Link) -> Result<(), Fault> {
+    let channel = link.channel().await?;
+    let names: Vec<ShortString> = (0..LEVELS).map(|level| level_name(level).into()).collect();
+    let exchange = |name: ShortString, kind| {
+        let passive = ExchangeDeclareOptions { passive: true, ..DURABLE_EXCHANGE };
+        channel.exchange_declare(name, kind, passive, FieldTable::default())
+    };
+    exchange(UNDELIVERABLE.into(), ExchangeKind::Fanout).await?;
+    exchange(DELIVER.into(), ExchangeKind::Topic).await?;
+    try_join_all(names.iter().map(|name| exchange(name.clone(), ExchangeKind::Topic))).await?;
+    try_join_all(
+        names
+            .into_iter()
+            .map(|name| channel.queue_declare(name, QueueDeclareOptions::durable().passive(), FieldTable::default())),
+    )
+    .await?;
+    Ok(())
+}
+
 /// All requests of a step are on their way at once: the broker answers them in order.
 async fn declare_all(channel: &Channel) -> Result<(), lapin::Error> {
     let exchange = |name: String, kind, arguments| {

@@ -4,17 +4,22 @@
 
 mod acker;
 mod address;
+mod arrival;
 mod connection;
 mod consumer;
 mod delay;
+mod diagnose;
 mod errors;
+mod inspect;
 mod levels;
+mod management;
 mod probe;
 mod publisher;
 mod returns;
 mod session;
 mod settle;
 mod slot;
+mod socket;
 mod sweep;
 mod table;
 mod topology;
@@ -23,9 +28,8 @@ use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use lapin::{
-    Channel,
-    options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions},
-    types::{FieldTable, ShortString},
+    options::{QueueDeleteOptions, QueuePurgeOptions},
+    types::ShortString,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +38,8 @@ use self::{
     connection::{Connector, Link},
     consumer::AmqpConsumer,
     errors::{Fault, NOT_FOUND, said},
+    levels::Levels,
+    management::Management,
     publisher::Publisher,
 };
 use crate::{
@@ -48,6 +54,7 @@ pub struct AmqpTransport {
     publisher: Arc<Publisher>,
     /// The connection to consume on, and to ask questions: the broker never blocks it.
     connector: Arc<Connector>,
+    management: Option<Management>,
     closed: CancellationToken,
 }
 
@@ -61,6 +68,7 @@ impl AmqpTransport {
         Ok(Self {
             publisher: Arc::new(Publisher::new(publishing, settings.publish_timeout, shown)),
             connector: Arc::new(Connector::new(addresses, closed.clone())),
+            management: settings.management_url.as_ref().map(Management::new).transpose()?,
             closed,
         })
     }
@@ -84,7 +92,7 @@ impl AmqpTransport {
 #[async_trait]
 impl Transport for AmqpTransport {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new("amqp", true, false)
+        Capabilities::new("amqp", true, self.management.is_some())
     }
 
     async fn ping(&self) -> Result<(), Error> {
@@ -106,21 +114,30 @@ impl Transport for AmqpTransport {
     }
 
     async fn queues(&self) -> Result<Option<Vec<QueueInfo>>, Error> {
-        Ok(None)
+        let Some(management) = &self.management else { return Ok(None) };
+        self.ask(async |link| management.queues(link.vhost()).await.map(Some)).await
     }
 
     async fn queue(&self, name: &QueueName) -> Result<Option<QueueInfo>, Error> {
-        self.ask(async |link| look(&link.channel().await?, name).await).await
+        self.ask(async |link| inspect::queue(link, self.management.as_ref(), name).await).await
     }
 
     async fn purge(&self, name: &QueueName) -> Result<u64, Error> {
         let purged = async |link: Arc<Link>| {
-            let purged = link.channel().await?.queue_purge(name.as_str().into(), QueuePurgeOptions::default()).await;
-            match purged {
-                Ok(count) => Ok(count.into()),
-                Err(error) if said(&error, NOT_FOUND).is_some() => Ok(0),
-                Err(error) => Err(error.into()),
+            if inspect::look(&link, name.as_str()).await?.is_none() {
+                return Ok(0);
             }
+            let mut purged =
+                link.channel().await?.queue_purge(name.as_str().into(), QueuePurgeOptions::default()).await?.into();
+            for companion in inspect::companions(&link, name).await? {
+                let companion = ShortString::from(companion);
+                match link.channel().await?.queue_purge(companion, QueuePurgeOptions::default()).await {
+                    Ok(count) => purged += u64::from(count),
+                    Err(error) if said(&error, NOT_FOUND).is_some() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(purged)
         };
         self.ask(purged).await
     }
@@ -128,13 +145,22 @@ impl Transport for AmqpTransport {
     async fn delete(&self, name: &QueueName) -> Result<(), Error> {
         let deleted = async |link: Arc<Link>| {
             let channel = link.channel().await?;
-            channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await?;
+            // What is not there is deleted without complaint.
+            let delete = async |name: String| {
+                channel.queue_delete(ShortString::from(name), QueueDeleteOptions::default()).await.map(drop)
+            };
+            delete(name.as_str().to_owned()).await?;
             link.declared.forget(name);
             if topology::has_companions(name) {
-                let suspects = ShortString::from(topology::suspect_name(name));
-                channel.queue_delete(suspects, QueueDeleteOptions::default()).await?;
-                let dead = ShortString::from(format!("{name}.dead"));
-                if_empty(&link, dead).await?;
+                delete(topology::suspect_name(name)).await?;
+                for level in Levels::PerPriority.names(name) {
+                    delete(level.into_owned()).await?;
+                }
+                let dead = format!("{name}.dead");
+                // Quorum queues do not take the broker's own `if-empty`.
+                if inspect::look(&link, &dead).await?.is_some_and(|counts| counts.ready == 0) {
+                    delete(dead).await?;
+                }
             }
             Ok(())
         };
@@ -152,42 +178,15 @@ impl Transport for AmqpTransport {
         sweep::sweep(self, name, limit, visit).await
     }
 
-    async fn diagnose(&self, _queues: &[Queue]) -> Result<Vec<Finding>, Error> {
-        Ok(Vec::new())
+    async fn diagnose(&self, queues: &[Queue]) -> Result<Vec<Finding>, Error> {
+        let examined =
+            async { diagnose::diagnose(self.connector.link().await?, self.management.as_ref(), queues).await };
+        examined.await.map_err(|fault| self.error(fault))
     }
 
     async fn close(&self) {
         self.closed.cancel();
         self.publisher.close().await;
         self.connector.close().await;
-    }
-}
-
-/// What a passive declaration tells; `None` where there is no such queue.
-async fn look(channel: &Channel, name: &QueueName) -> Result<Option<QueueInfo>, Fault> {
-    let passive = QueueDeclareOptions::durable().passive();
-    match channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await {
-        Ok(queue) => Ok(Some(QueueInfo {
-            ready: Some(queue.message_count().into()),
-            consumers: Some(queue.consumer_count().into()),
-            ..QueueInfo::unknown(name.clone())
-        })),
-        Err(error) if said(&error, NOT_FOUND).is_some() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Deletes a queue if nothing is in it. Quorum queues do not take the broker's own `if-empty`.
-async fn if_empty(link: &Link, name: ShortString) -> Result<(), Fault> {
-    let channel = link.channel().await?;
-    let passive = QueueDeclareOptions::durable().passive();
-    match channel.queue_declare(name.clone(), passive, FieldTable::default()).await {
-        Ok(queue) if queue.message_count() == 0 => {
-            channel.queue_delete(name, QueueDeleteOptions::default()).await?;
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-        Err(error) if said(&error, NOT_FOUND).is_some() => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `synchronous` | `full` | `full`: what is published is on disk. `normal`: a power cut may take what was published, settled or claimed in the last moments, so that a task is lost or runs again; the file stays whole, and the end of a process costs nothing |
 //! | `claim_lease` | `30s` | how long a killed process's tasks take to come back; 100ms to 24h |
-//! | `max_size` | none | the largest that the file may become, such as `512MiB`; then publishing fails until tasks have run |
+//! | `max_size` | none | the largest that publishing may make the file, such as `512MiB`; beyond it publishing fails until tasks have run |
 //!
 //! Every process has one thread that writes. It takes what its channel holds and commits it together, so that many
 //! publishes share one fsync, and acks share it with the claims that follow. Processes take turns at two lock files

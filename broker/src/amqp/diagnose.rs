@@ -1,0 +1,136 @@
+//! What an operator should know.
+
+use std::sync::Arc;
+
+use super::{
+    connection::Link,
+    delay::{self, UNDELIVERABLE},
+    errors::Fault,
+    inspect::look,
+    management::Management,
+    topology::has_companions,
+};
+use crate::{
+    Queue,
+    transport::{Adoption, Finding, Severity},
+};
+
+/// At-least-once dead-lettering and the expiry of messages in quorum queues came with it.
+const OLDEST: (u32, u32) = (3, 10);
+
+pub(super) async fn diagnose(
+    link: Arc<Link>,
+    management: Option<&Management>,
+    queues: &[Queue],
+) -> Result<Vec<Finding>, Fault> {
+    let mut findings = vec![server(&link).await?];
+    for queue in queues {
+        findings.push(topology(&link, queue).await?);
+        if has_companions(&queue.name) {
+            findings.extend(dead_letters(&link, queue).await?);
+        }
+        findings.push(consumer_timeout(&link, management, queue).await);
+    }
+    findings.push(delays(&link).await);
+    findings.extend(undeliverable(&link).await?);
+    findings.push(stream_queue(management).await);
+    findings.push(Finding::new(
+        Severity::Unknown,
+        "clocks",
+        "AMQP does not tell the broker's time; delays are counted by the broker, eta and expires by this machine: keep NTP running",
+    ));
+    Ok(findings)
+}
+
+async fn server(link: &Link) -> Result<Finding, Fault> {
+    let server = link.server().await?;
+    let text = format!("{} {}", server.product, server.version);
+    Ok(if server.version_numbers() < OLDEST {
+        Finding::new(
+            Severity::Error,
+            "broker",
+            format!("{text} is too old: delays and dead letters need RabbitMQ 3.10"),
+        )
+    } else {
+        Finding::new(Severity::Fine, "broker", text)
+    })
+}
+
+async fn topology(link: &Link, queue: &Queue) -> Result<Finding, Fault> {
+    let subject = format!("queue {}", queue.name);
+    if look(link, queue.name.as_str()).await?.is_none() {
+        let text = "it is not there yet; the first publish or worker creates it";
+        return Ok(Finding::new(Severity::Warning, subject, text));
+    }
+    // It is there, so declaring it does no more than compare.
+    link.declared.forget(&queue.name);
+    Ok(match link.declare(queue, false).await?.adoption {
+        Adoption::AsDeclared => Finding::new(Severity::Fine, subject, "as declared"),
+        Adoption::Adopted { difference } => Finding::new(
+            Severity::Warning,
+            subject,
+            format!("used as it is, with other arguments than declared: {difference}"),
+        ),
+    })
+}
+
+async fn dead_letters(link: &Link, queue: &Queue) -> Result<Option<Finding>, Fault> {
+    let name = format!("{}.dead", queue.name);
+    Ok(look(link, &name).await?.map(|counts| match counts.ready {
+        0 => Finding::new(Severity::Fine, format!("queue {name}"), "no dead letters"),
+        1 => Finding::new(Severity::Warning, format!("queue {name}"), "1 dead letter"),
+        count => Finding::new(Severity::Warning, format!("queue {name}"), format!("{count} dead letters")),
+    }))
+}
+
+async fn undeliverable(link: &Link) -> Result<Option<Finding>, Fault> {
+    let count = look(link, UNDELIVERABLE).await?.map_or(0, |counts| counts.ready);
+    Ok((count > 0).then(|| {
+        let text = format!("{count} delayed messages whose queue was gone when their time came");
+        Finding::new(Severity::Warning, format!("queue {UNDELIVERABLE}"), text)
+    }))
+}
+
+async fn delays(link: &Link) -> Finding {
+    match delay::verify(link).await {
+        Ok(()) => Finding::new(Severity::Fine, "delays", "every level is there"),
+        Err(fault) => Finding::new(
+            Severity::Warning,
+            "delays",
+            format!("a level is missing, and is created with the next delayed publish: {fault}"),
+        ),
+    }
+}
+
+async fn stream_queue(management: Option<&Management>) -> Finding {
+    const SUBJECT: &str = "feature flag stream_queue";
+    let enable = "delays and dead letters need it: rabbitmqctl enable_feature_flag stream_queue";
+    let Some(management) = management else {
+        return Finding::new(Severity::Unknown, SUBJECT, format!("set CELERIAC_MANAGEMENT_URL to know; {enable}"));
+    };
+    match management.feature_flag("stream_queue").await {
+        // A server that does not know it any more has it for good.
+        Ok(None | Some(true)) => Finding::new(Severity::Fine, SUBJECT, "on"),
+        Ok(Some(false)) => Finding::new(Severity::Error, SUBJECT, format!("off; {enable}")),
+        Err(fault) => Finding::new(Severity::Unknown, SUBJECT, format!("{} says: {fault}", management.shown())),
+    }
+}
+
+/// The server's own setting is told by no API; a queue's argument and a policy are.
+async fn consumer_timeout(link: &Link, management: Option<&Management>, queue: &Queue) -> Finding {
+    let subject = format!("consumer timeout of {}", queue.name);
+    if let Some(management) = management
+        && let Ok(Some(defined)) = management.queue(link.vhost(), queue.name.as_str()).await
+    {
+        let millis = defined["arguments"]["x-consumer-timeout"].as_u64();
+        let millis = millis.or_else(|| defined["effective_policy_definition"]["consumer-timeout"].as_u64());
+        if let Some(millis) = millis {
+            return Finding::new(Severity::Fine, subject, format!("{} s", millis / 1000));
+        }
+    }
+    Finding::new(
+        Severity::Unknown,
+        subject,
+        "30 minutes are assumed; longer tasks need a longer consumer_timeout (in milliseconds) in rabbitmq.conf",
+    )
+}
