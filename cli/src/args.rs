@@ -13,6 +13,7 @@ use crate::{
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
+#[allow(clippy::doc_markdown, reason = "these texts are read on terminals")]
 pub(crate) struct Common {
     /// Where the broker is: sqlite://celeriac.db, amqp://user:password@host:5672/vhost; several apart by commas.
     #[arg(long, global = true, value_name = "URL")]

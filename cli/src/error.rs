@@ -105,7 +105,11 @@ impl Error {
         let mut line = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            let _ = write!(line, ": {error}");
+            // Some libraries repeat their cause in their own text.
+            let text = error.to_string();
+            if !line.ends_with(&text) {
+                let _ = write!(line, ": {text}");
+            }
             cause = error.source();
         }
         if let Some(fix) = self.fix() {
@@ -126,5 +130,26 @@ impl Error {
             BrokerError::Unconfirmed { .. } => "publish again with the same --id to keep a duplicate visible",
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_its_causes_and_what_mends_it() {
+        let source = BrokerError::Unreachable { address: "amqp://h".into(), source: "no\nroute".into() };
+        assert_eq!(
+            Error::broker("can't list the queues")(source).line(),
+            "can't list the queues: the broker at amqp://h is unreachable: no route; is it running there? \
+             `celeriac config show` says where the address comes from"
+        );
+    }
+
+    #[test]
+    fn what_was_asked_for_wrongly_is_wrong_use_whoever_noticed_it() {
+        let source = BrokerError::InvalidPriority { asked: 10 };
+        assert!(matches!(Error::broker("can't publish")(source), Error::Usage(_)));
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`commands`] | one file per command |
-//! | [`config`] | settings and where each comes from: flag > environment > `celeriac.toml` > code |
-//! | [`output`] | tables for people, one JSON document for machines |
-//! | [`error`] | what a command can fail with, and its exit code |
+//! | `commands` | one file per command |
+//! | `config` | settings and where each comes from: flag > environment > `celeriac.toml` > code |
+//! | `output` | tables for people, one JSON document for machines |
+//! | `error` | what a command can fail with, and its exit code |
 
 mod args;
 mod commands;

@@ -37,7 +37,10 @@ impl LogFormat {
 /// Starts logging what `RUST_LOG` asks for, else what `default` does.
 pub(crate) fn init(format: LogFormat, default: &str) -> Result<(), Error> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let wanted = if wanted.is_empty() { default } else { &wanted };
+    // What lapin calls errors (a queue that is looked for and not there, a connection lost) are cases that the transport
+    // handles, and tells where they matter.
+    let default = format!("{default},lapin=off");
+    let wanted = if wanted.is_empty() { &default } else { &wanted };
     let filter = EnvFilter::try_new(wanted)
         .map_err(|fault| Error::Usage(format!("RUST_LOG={wanted:?} can't be read: {fault}")))?;
     let lines = tracing_subscriber::fmt()

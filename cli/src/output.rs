@@ -28,11 +28,11 @@ impl Output {
         } else {
             people()
         };
-        self.raw(text.as_bytes())
+        Self::raw(text.as_bytes())
     }
 
     /// Writes bytes as they are.
-    pub(crate) fn raw(self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn raw(bytes: &[u8]) -> Result<(), Error> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Error::io("can't write to standard output"))
     }

@@ -4,7 +4,10 @@ use std::{
     os::unix::{ffi::OsStrExt as _, fs::symlink, net::UnixListener},
     path::Path,
     process::Command,
+    time::SystemTime,
 };
+
+use celeriac::{Broker, Destination, Message, Reason, transport::Verdict};
 
 use super::stage::Stage;
 
@@ -95,4 +98,26 @@ async fn a_file_of_two_gigabytes_costs_no_memory() {
     assert!(child.wait().await.success(), "{}", child.output());
     assert!(child.output().contains("1 file, 2.0 GiB"), "{}", child.output());
     assert!((1..64 * 1024).contains(&peak), "{peak} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_whose_workers_died_with_it_is_named_and_does_not_hold_the_report_up() {
+    let stage = Stage::new().with_pairs(4);
+    let mut producer = stage.demo(&stage.files(), &["--produce-only"]);
+    assert!(producer.wait().await.success(), "{}", producer.output());
+    // As a worker buries what it can't run: no hook of the task's is called.
+    let broker = Broker::new(&format!("sqlite://{}", stage.work().join("celeriac.db").display())).unwrap();
+    let (digest, dead) = (broker.queue("digest").unwrap(), broker.queue("digest.dead").unwrap());
+    let mut bury = |message: &Message| {
+        let letter = message.dead(Reason::Poison, "5 workers died with it", &digest.name, SystemTime::now());
+        Verdict::Move(Box::new(Destination::now(dead.clone())), Box::new(letter))
+    };
+    assert_eq!(broker.transport().sweep(&digest.name, 1, &mut bury).await.unwrap().moved, 1);
+    broker.close().await;
+
+    let report = stage.report(&[]).await;
+
+    assert_eq!(report.number("files"), 4);
+    let errors: Vec<String> = report.failures().into_iter().map(|(_, error)| error).collect();
+    assert_eq!(errors, ["5 workers died with it"]);
 }

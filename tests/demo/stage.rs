@@ -35,7 +35,7 @@ impl Stage {
     /// With `count` files of which every two are the same.
     pub fn with_pairs(self, count: usize) -> Self {
         for number in 0..count {
-            self.write(&number.to_string(), format!("{}", number / 2));
+            self.write(number.to_string(), format!("{}", number / 2));
         }
         self
     }

@@ -1,6 +1,6 @@
 use clap_complete::Shell;
 
-use crate::{Error, session::Session};
+use crate::{Error, output::Output};
 
 /// `celeriac completions SHELL`
 #[derive(Debug, clap::Args)]
@@ -9,9 +9,9 @@ pub(crate) struct Command {
     shell: Shell,
 }
 
-pub(crate) fn run(command: &Command, session: &Session, mut program: clap::Command) -> Result<(), Error> {
+pub(crate) fn run(command: &Command, mut program: clap::Command) -> Result<(), Error> {
     let mut script = Vec::new();
     let name = program.get_name().to_owned();
     clap_complete::generate(command.shell, &mut program, name, &mut script);
-    session.output.raw(&script)
+    Output::raw(&script)
 }

@@ -67,7 +67,7 @@ async fn queues(command: &Command, session: &Session, broker: &Broker) -> Result
         queues.push(super::queue::name(name, broker)?);
     }
     if let Ok(Some(listed)) = broker.transport().queues().await {
-        let own = listed.into_iter().filter(|info| !info.name.as_str().ends_with(".dead"));
+        let own = listed.into_iter().filter(|info| info.name.as_str().strip_suffix(".dead").is_none());
         queues.extend(own.filter_map(|info| broker.queue(info.name.as_str()).ok()));
     }
     queues.sort_by(|a, b| a.name.cmp(&b.name));

@@ -15,7 +15,7 @@ use crate::{Error, args::Verb, session::Session};
 pub(crate) async fn run(verb: Verb, session: &Session, program: clap::Command) -> Result<(), Error> {
     match verb {
         Verb::Config(command) => config::run(&command, session),
-        Verb::Completions(command) => completions::run(&command, session, program),
+        Verb::Completions(command) => completions::run(&command, program),
         verb => {
             let broker = session.broker()?;
             let done = match verb {

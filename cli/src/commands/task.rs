@@ -84,9 +84,9 @@ pub(crate) async fn run(command: Command, session: &Session, broker: &Broker) ->
     if let Some(id) = send.id {
         draft = draft.id(id);
     }
-    let sent = draft.publish().await.map_err(Error::broker(format!("can't publish {}", send.name)))?;
-    let document = json!({"id": sent.id.as_str(), "queue": sent.queue.as_str(), "task": send.name});
-    session.output.show(&document, || format!("{} waits in {}\n", sent.id, sent.queue))
+    let published = draft.publish().await.map_err(Error::broker(format!("can't publish {}", send.name)))?;
+    let document = json!({"id": published.id.as_str(), "queue": published.queue.as_str(), "task": send.name});
+    session.output.show(&document, || format!("{} waits in {}\n", published.id, published.queue))
 }
 
 #[cfg(test)]

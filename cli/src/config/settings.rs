@@ -132,6 +132,7 @@ fn value<T: Copy>(setting: Option<&Sourced<T>>) -> Option<T> {
 
 /// What a user's program has set in its code.
 pub(crate) fn of_code(described: &Described) -> Settings {
+    #[allow(clippy::unnecessary_wraps, reason = "every setting is one that may be unset")]
     fn code<T>(value: T) -> Option<Sourced<T>> {
         Some(Sourced { value, origin: Origin::Code })
     }

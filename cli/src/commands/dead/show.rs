@@ -4,7 +4,7 @@ use celeriac_broker::{Broker, Message, transport::Verdict};
 use serde_json::{Value, json};
 
 use super::{Cemetery, letter, letter::Letter, matching::Which};
-use crate::{Error, session::Session, text};
+use crate::{Error, output::Output, session::Session, text};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
@@ -35,7 +35,7 @@ pub(super) async fn run(show: Show, session: &Session, broker: &Broker) -> Resul
     matching.all_found(queue)?;
     if show.raw {
         return match found.as_slice() {
-            [message] => session.output.raw(&message.body),
+            [message] => Output::raw(&message.body),
             others => Err(Error::Failed(format!(
                 "--raw writes one body, and {} match; give one ID",
                 text::plural(others.len() as u64, "dead letter")

@@ -64,7 +64,7 @@ impl Collector {
     /// Takes a report in. `Ok`: it is on disk.
     pub(super) async fn take(&self, entry: Entry) -> Result<(), TaskError> {
         let (written, on_disk) = oneshot::channel();
-        let ended = |_| NotKept("the collector has ended".into());
+        let ended = |()| NotKept("the collector has ended".into());
         self.reports.send(Report { entry, written }).await.map_err(|_| ended(()))?;
         Ok(on_disk.await.map_err(|_| ended(()))?.map_err(NotKept)?)
     }

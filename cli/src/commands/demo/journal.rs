@@ -102,11 +102,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         entries(&path).0.append([&walked(1)]).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, [&whole[..], &whole[..9]].concat()).unwrap();
-        let (mut journal, found) = entries(&path);
-        assert_eq!(found, [walked(1)]);
-        journal.append([&walked(2)]).unwrap();
-        assert_eq!(entries(&path).1, [walked(1), walked(2)]);
+        let line = std::fs::read(&path).unwrap();
+        // Also where only the end of the line is missing: what follows would stand on it.
+        for cut in 1..line.len() {
+            std::fs::write(&path, [&line[..], &line[..cut]].concat()).unwrap();
+            let (mut journal, found) = entries(&path);
+            assert_eq!(found, [walked(1)], "{cut}");
+            journal.append([&walked(2)]).unwrap();
+            assert_eq!(entries(&path).1, [walked(1), walked(2)], "{cut}");
+        }
     }
 }

@@ -47,6 +47,8 @@ impl Display {
 
     pub(super) fn show(&mut self, shown: Shown) {
         match self {
+            // A bar over nothing would be drawn as full.
+            Self::Bar(_) if shown.done == 0 && shown.found.is_none_or(|found| found == 0) => {}
             Self::Bar(bar) => {
                 bar.set_length(shown.found.unwrap_or(0).max(shown.done));
                 bar.set_position(shown.done);

@@ -65,9 +65,11 @@ impl Run {
     /// Declares the queues, and finds out what an earlier run has left to do.
     pub(super) async fn prepare(place: Place, broker: &Broker, parts: Parts, concurrency: u16) -> Result<Self, Error> {
         let began = Instant::now();
+        // First, so that a broker that can't be used leaves nothing behind.
+        let is_under_way = is_under_way(&place, broker).await?;
         let producing = parts.produce.then(|| place.lock("walk")).transpose()?;
         let collecting = parts.collect.then(|| place.lock("report")).transpose()?;
-        if !is_under_way(&place, broker).await? {
+        if !is_under_way {
             // The broker knows nothing of an earlier run (its file was deleted, or it is another broker): begin anew.
             if parts.produce {
                 place.forget(WALK)?;
@@ -141,7 +143,7 @@ impl Run {
                 return;
             }
         }
-        pending().await
+        pending::<()>().await;
     }
 
     /// Shows progress; never ends.
@@ -204,9 +206,9 @@ impl Run {
         }
         // Which queues those are is known only here, not to the tasks.
         let worker = builder.only_queues(queues).build().map_err(Error::worker)?;
-        let worked = worker.run_until(stop.clone().cancelled_owned()).await;
+        let drained = worker.run_until(stop.clone().cancelled_owned()).await;
         stop.cancel();
-        worked.map(drop).map_err(Error::worker)
+        drained.map(drop).map_err(Error::worker)
     }
 
     /// Looks after what does not report by itself, until told to stop.
