@@ -104,7 +104,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = Log::begin();
     worker(&log)
         .register::<Convert>()
-        .shared_pool([("pools.paid", 3), ("pools.free", 1)], Pool::new(1))
+        .shared_pool([("pools.paid", 3), ("pools.free", 1)], Pool::new(1).prefetch(2))
         .build()?
         .run_until_idle()
         .await?;
