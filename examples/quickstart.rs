@@ -6,7 +6,7 @@
 //! The broker is `CELERIAC_BROKER_URL`, by default the file celeriac.db in the current folder. It prints
 //!
 //! ```text
-//! 019b2f...-1 waits in quickstart
+//! 01a2049a-9dcb-7344-bbaa-8aaa30b112dc waits in quickstart
 //! ..
 //! Hello, Ada! (attempt 1)
 //! ..

@@ -10,12 +10,13 @@
 //!   refresh: attempt 1 failed
 //!   lookup: attempt 1, the server said Retry-After: 0.3 s
 //!   charge: the card of account 7 has expired, no retry
-//!   refresh: attempt 2 after 63 ms failed
+//!   refresh: attempt 2 after 96 ms failed
+//!   refresh: attempt 3 after 104 ms succeeded
 //!   lookup: attempt 2 after 300 ms succeeded
-//!   refresh: attempt 3 after 187 ms succeeded
 //!   6 attempts, 2 succeeded, 3 retried, 1 failed
 //! Dead letters in retries.dead:
-//!   retries.charge ("permanent"): CardExpired { account: 7 }
+//!   retries.charge {'account': 7, 'cents': 1999}
+//!     permanent: the card of account 7 has expired
 //! Account 7 has a new card. Replayed: 1
 //!   charge: account 7 has paid 1999
 //!   1 attempts, 1 succeeded

@@ -7,12 +7,12 @@
 //!
 //! ```text
 //! state: connected to dms.example.org
-//! [a3f1] dms.index, attempt 1
-//! [a3f1] document 1 indexed, 1 in all
-//! [a3f1] succeeded after 12 ms
-//! [77c0] dms.index, attempt 1
-//! [77c0] retried after 11 ms
-//! [77c0] failed (error), again in 41 ms: document 13 is locked
+//! [0cac] dms.index, attempt 1
+//! [0cac] document 1 is in the index of dms.example.org, 1 in all
+//! [0cac] succeeded after 11 ms
+//! [4a81] dms.index, attempt 1
+//! [4a81] error, again in 44 ms: document 13 is locked
+//! [4a81] retried after 11 ms
 //! ..
 //! ticket: dms.index of document 13 failed after 2 attempts: document 13 is locked
 //! ..

@@ -6,9 +6,9 @@
 //! It writes a file of 256 MiB to the temporary folder, reads it, and deletes it. It prints
 //!
 //! ```text
-//! published 77 bytes of arguments for a file of 256 MiB
-//! read 256 MiB: 1048576 readings, mean 499.5
-//! peak memory of this process: 19 MiB
+//! the message for a file of 256 MiB has a body of 114 bytes
+//! read 256 MiB: 1048576 readings, mean 488.9
+//! peak memory of this process: 15 MiB
 //! ```
 
 use std::{

@@ -7,12 +7,12 @@
 //!
 //! ```text
 //! crawl: pages 0..4, and the soft limit has passed; the rest is a task of its own
-//! crawl: pages 4..8, and the soft limit has passed; the rest is a task of its own
-//! crawl: pages 8..10, done
 //! fetch: closes its connection
 //! exhausted: limits.fetch (soft_limit): the soft time limit has passed
 //! listen: dropped, what it held is released
 //! exhausted: limits.listen (hard_limit): stopped at its hard limit of 500ms
+//! crawl: pages 4..8, and the soft limit has passed; the rest is a task of its own
+//! crawl: pages 8..10, done
 //! 5 attempts, 3 succeeded, 2 failed
 //! ```
 

@@ -21,6 +21,7 @@ mod amqp_publish;
 mod amqp_publish_private;
 mod amqp_steps;
 mod celery_interop;
+mod examples;
 mod support_faults;
 mod support_private;
 mod worker_faults;
