@@ -12,6 +12,7 @@
 //! ```
 
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
@@ -71,7 +72,9 @@ fn read(ctx: &Context<()>, file: &Path) -> io::Result<Totals> {
 fn write(file: &Path, mebibytes: u64) -> io::Result<()> {
     let mut block = String::new();
     for reading in 0..READINGS_PER_MIB {
-        block.push_str(&format!("{:<255}\n", format!("{} from sensor {}", reading % 1000, reading % 7)));
+        let line = format!("{} from sensor {}", reading % 1000, reading % 7);
+        // Writing to a String does not fail.
+        let _ = writeln!(block, "{line:<255}");
     }
     let mut writer = BufWriter::new(File::create(file)?);
     for _ in 0..mebibytes {

@@ -48,7 +48,7 @@ async fn look<S>(shared: &Shared<S>, queues: &[Queue]) -> Result<Seen, Error> {
             };
             quiet &= info.ready == Some(0) && info.running.unwrap_or(0) == 0 && delayed == 0;
         }
-        infos.push(info.map(|info| without_age(info)));
+        infos.push(info.map(without_age));
     }
     Ok(Seen { quiet, settled: shared.counters.tally().outcomes.values().sum(), queues: infos })
 }
