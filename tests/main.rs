@@ -3,7 +3,13 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+#[path = "worker/record.rs"]
+mod record;
 mod support;
+#[path = "worker/work.rs"]
+mod work;
+
+mod demo;
 
 mod amqp_conformance;
 mod amqp_consume;
@@ -14,5 +20,8 @@ mod amqp_management_private;
 mod amqp_publish;
 mod amqp_publish_private;
 mod amqp_steps;
+mod celery_interop;
+mod examples;
 mod support_faults;
 mod support_private;
+mod worker_faults;

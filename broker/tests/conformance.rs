@@ -1,6 +1,7 @@
 //! Every claim of the suite, over every transport that needs no server.
 #![cfg(feature = "conformance")]
 #![allow(missing_docs, reason = "tests are not documented")]
+#![allow(clippy::unwrap_used, reason = "a fixture that can't be made fails its test")]
 
 use std::sync::Arc;
 

@@ -1,2 +1,7 @@
 //! The `celeriac` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    celeriac_cli::celeriac()
+}

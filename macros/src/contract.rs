@@ -83,6 +83,7 @@ impl Contract {
         let name = ident.to_string();
         quote! {
             #(#cfgs)*
+            #[automatically_derived]
             impl #private::serde::Serialize for #ident {
                 fn serialize<__S: #private::serde::Serializer>(
                     &self,
@@ -99,6 +100,7 @@ impl Contract {
         let Self { ident, cfgs, .. } = self;
         quote! {
             #(#cfgs)*
+            #[automatically_derived]
             impl<'de> #private::serde::Deserialize<'de> for #ident {
                 fn deserialize<__D: #private::serde::Deserializer<'de>>(
                     deserializer: __D,
@@ -127,6 +129,7 @@ impl Contract {
         });
         Some(quote! {
             #(#cfgs)*
+            #[automatically_derived]
             impl #private::Debug for #ident {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     f.debug_struct(#name) #(#fields)* .finish()

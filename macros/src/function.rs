@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::{
-    FnArg, Ident, ItemFn, Pat, ReturnType, Signature, Type, TypePath, Visibility, ext::IdentExt as _,
+    FnArg, Ident, ItemFn, Pat, ReturnType, Signature, Type, TypePath, Visibility, ext::IdentExt as _, parse_quote,
     spanned::Spanned as _,
 };
 
@@ -45,8 +45,20 @@ fn check(options: TokenStream, function: &mut ItemFn) -> syn::Result<(Contract, 
     let text = format!("The task `{}`, run by [`{}`].", options.name(), function.sig.ident.unraw());
     let cfgs: Vec<_> = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
     let mut attributes = cfgs.clone();
-    attributes.push(syn::parse_quote!(#[doc = #text]));
-    let handler = Function { ident: function.sig.ident.clone(), state, output_span: function.sig.output.span() };
+    attributes.push(parse_quote!(#[doc = #text]));
+    attributes.push(parse_quote!(
+        #[allow(clippy::struct_field_names, clippy::struct_excessive_bools, reason = "they are a function's arguments")]
+    ));
+    let unused_async = parse_quote!(#[allow(clippy::unused_async, reason = "every task is an async fn")]);
+    function.attrs.push(unused_async);
+    let handler = Function {
+        ident: function.sig.ident.clone(),
+        state,
+        output_span: match &function.sig.output {
+            ReturnType::Type(_, ty) => ty.span(),
+            ReturnType::Default => Span::call_site(),
+        },
+    };
     let derived = options.derive.iter().flat_map(|(_, derives)| derives.iter().filter_map(last_segment)).collect();
     let contract =
         Contract { options, ident, vis: function.vis.clone(), attributes, cfgs, parameters, output, derived };

@@ -29,7 +29,7 @@ impl Function {
         let context = self.state.as_ref().map(|_| quote!(__ctx,));
         let arguments = parameters.iter().map(|parameter| &parameter.ident);
         // An error that is no TaskError shows up where the return type stands.
-        let converted = quote_spanned! {Span::mixed_site().located_at(*output_span)=>
+        let converted = quote_spanned! {Span::call_site().located_at(*output_span)=>
             ::core::result::Result::map_err(__result, ::core::convert::Into::into)
         };
         quote! {

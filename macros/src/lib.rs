@@ -95,10 +95,10 @@ use syn::{Item, parse_macro_input, spanned::Spanned as _};
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as Item);
-    let expanded = match item {
-        Item::Fn(function) => Ok(function::expand(options.into(), function)),
+    match item {
+        Item::Fn(function) => function::expand(options.into(), function),
         Item::Struct(structure) => structure::expand(options.into(), structure),
-        other => Err(syn::Error::new(other.span(), "`#[task]` stands on an async fn or on a struct")),
-    };
-    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
+        other => syn::Error::new(other.span(), "`#[task]` stands on an async fn or on a struct").into_compile_error(),
+    }
+    .into()
 }

@@ -7,11 +7,15 @@ use syn::{PathArguments, Type, TypePath};
 /// Refuses references and `impl Trait`, at any depth.
 pub(crate) fn check(ty: &Type, what: &str) -> syn::Result<()> {
     if let Type::Reference(reference) = ty {
-        let owned = match reference.elem.to_token_stream().to_string().as_str() {
-            "str" => "`String`".to_owned(),
-            "Path" => "`PathBuf`".to_owned(),
-            inner if inner.starts_with('[') => "a `Vec`".to_owned(),
-            inner => format!("`{inner}`"),
+        let owned = match reference.elem.as_ref() {
+            Type::Slice(_) => "a `Vec`".to_owned(),
+            Type::Path(TypePath { path, .. }) => match path.segments.last().map(|segment| segment.ident.to_string()) {
+                Some(name) if name == "str" => "`String`".to_owned(),
+                Some(name) if name == "Path" => "`PathBuf`".to_owned(),
+                Some(name) => format!("`{name}`"),
+                None => "its own type".to_owned(),
+            },
+            _ => "its own type".to_owned(),
         };
         return Err(syn::Error::new_spanned(ty, format!("{what} is owned, for it travels in a message: use {owned}")));
     }

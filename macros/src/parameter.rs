@@ -11,7 +11,7 @@ pub(crate) struct Parameter {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
     pub(crate) vis: Visibility,
-    /// Documentation, and serde's.
+    /// What stands on the field: documentation, serde's, and on a struct whatever other derives read.
     attributes: Vec<Attribute>,
     arg: ArgOptions,
 }
@@ -57,6 +57,12 @@ impl Parameter {
         }
         *attributes = rest;
         Ok(Self { ident, ty, vis, attributes: taken, arg: arg.unwrap_or_default() })
+    }
+
+    /// The same, with these on the field as well.
+    pub(crate) fn with_attributes(mut self, attributes: Vec<Attribute>) -> Self {
+        self.attributes.extend(attributes);
+        self
     }
 
     /// The name on the wire.

@@ -1,7 +1,8 @@
 //! `#[task]` on a struct.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Fields, ItemStruct, Path, Token, parse_quote, punctuated::Punctuated, spanned::Spanned as _};
+use quote::quote;
+use syn::{Attribute, Fields, ItemStruct, Path, Token, parse_quote, punctuated::Punctuated, spanned::Spanned as _};
 
 use crate::{
     contract::Contract,
@@ -11,7 +12,26 @@ use crate::{
 };
 
 /// The struct and its contract.
-pub(crate) fn expand(options: TokenStream, structure: ItemStruct) -> syn::Result<TokenStream> {
+pub(crate) fn expand(options: TokenStream, structure: ItemStruct) -> TokenStream {
+    let mut bare = structure.clone();
+    check(options, structure).map_or_else(
+        |error| {
+            // The struct stays, so that those who name it add no errors of their own.
+            bare.attrs.retain(is_known);
+            bare.fields.iter_mut().for_each(|field| field.attrs.retain(is_known));
+            let error = error.into_compile_error();
+            quote!(#bare #error)
+        },
+        |contract| contract.expand(),
+    )
+}
+
+/// Whether it has a meaning without this macro and serde's.
+fn is_known(attribute: &Attribute) -> bool {
+    !["arg", "serde"].iter().any(|name| attribute.path().is_ident(name))
+}
+
+fn check(options: TokenStream, structure: ItemStruct) -> syn::Result<Contract> {
     let mut errors = Errors::default();
     let options = errors.keep(Options::parse(options));
     if let Some((option, _)) = options.as_ref().and_then(|options| options.derive.as_ref()) {
@@ -32,7 +52,7 @@ pub(crate) fn expand(options: TokenStream, structure: ItemStruct) -> syn::Result
     let cfgs = structure.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
     let output = options.output.as_ref().map_or_else(|| parse_quote!(()), |(_, output)| output.clone());
     let (ident, vis, attributes) = (structure.ident, structure.vis, structure.attrs);
-    Ok(Contract { options, ident, vis, attributes, cfgs, parameters, output, derived }.expand())
+    Ok(Contract { options, ident, vis, attributes, cfgs, parameters, output, derived })
 }
 
 fn parameters(fields: Fields, errors: &mut Errors) -> Vec<Parameter> {
@@ -41,10 +61,8 @@ fn parameters(fields: Fields, errors: &mut Errors) -> Vec<Parameter> {
         Fields::Named(fields) => {
             for mut field in fields.named {
                 let Some(ident) = field.ident else { continue };
-                let parameter = Parameter::new(ident, field.ty, field.vis, &mut field.attrs);
-                if let Some(other) = field.attrs.first() {
-                    errors.add(syn::Error::new_spanned(other, "this attribute has no meaning here"));
-                }
+                let parameter = Parameter::new(ident, field.ty, field.vis, &mut field.attrs)
+                    .map(|parameter| parameter.with_attributes(field.attrs));
                 parameters.extend(errors.keep(parameter));
             }
         }
@@ -59,7 +77,7 @@ fn parameters(fields: Fields, errors: &mut Errors) -> Vec<Parameter> {
 }
 
 /// The derives that stand on the struct already.
-fn derived(attributes: &[syn::Attribute], parameters: &[Parameter]) -> syn::Result<Vec<String>> {
+fn derived(attributes: &[Attribute], parameters: &[Parameter]) -> syn::Result<Vec<String>> {
     let mut names = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("derive")) {
         for path in attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)? {

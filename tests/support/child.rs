@@ -55,9 +55,12 @@ impl Child {
             *seen = position.map_or(lines.len(), |at| *seen + at + 1);
             position.is_some()
         });
-        let found = matches!(timeout(bound, found).await, Ok(Ok(_)));
-        assert!(found, "the line did not come within {bound:?}; what came:\n{}", self.output());
-        self.lines.borrow()[self.seen - 1].clone()
+        let missed = match timeout(bound, found).await {
+            Ok(Ok(lines)) => return lines[*seen - 1].clone(),
+            Ok(Err(_)) => "the process closed its output without the line".to_owned(),
+            Err(_) => format!("the line did not come within {bound:?}"),
+        };
+        panic!("{missed}; what came:\n{}", self.output())
     }
 
     /// Everything it has printed, stdout and stderr as they came.

@@ -1,6 +1,6 @@
 //! What tests stand on: services, child processes, connection faults, and waiting with a bound.
 
-#![allow(dead_code, reason = "shared by every test file, and each uses a part")]
+#![allow(dead_code, unused_imports, reason = "shared by every test file, and each uses a part")]
 
 mod child;
 mod paths;

@@ -56,8 +56,8 @@ impl<S: Send + Sync + 'static, T: Handler<S>> Runnable<S> for Typed<T> {
     }
 
     fn bind(&self, request: &Request) -> Result<Box<dyn Bound<S>>, Rejection> {
-        let arguments = Value::Object(self.arguments(request)?);
-        let task: T = serde_json::from_value(arguments).map_err(|fault| Rejection::new(Reason::BadArguments, fault))?;
+        let task: T =
+            Request::task_of(self.arguments(request)?).map_err(|fault| Rejection::new(Reason::BadArguments, fault))?;
         Ok(Box::new(Arguments(task)))
     }
 }

@@ -15,9 +15,10 @@ const THREADS: &str = "NEXTEST_TEST_THREADS";
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.no_words()?;
     let begin = Instant::now();
+    // The tests run these; those of other packages would not be built for them. First, so that the services neither wait for the
+    // compiler nor take cores from it.
+    run_well(&mut cargo(&["build", "--workspace", "--bins", "--examples"]))?;
     let mut session = Session::start(&arguments.without)?;
-    // The tests run these; those of other packages would not be built for them.
-    run_well(session.enter(&mut cargo(&["build", "--workspace", "--bins", "--examples"])))?;
 
     let mut failed = Vec::new();
     let mut step = |what: &'static str, command: &mut Command| -> Result<(), Failure> {
@@ -53,7 +54,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn tests(arguments: &Arguments) -> Command {
     let marks = arguments.without.marks();
     if cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success()) {
-        let mut command = cargo(&["nextest", "run", "--workspace"]);
+        let mut command = cargo(&["nextest", "run"]);
+        if !arguments.rest.iter().any(|word| word == "-p" || word == "--package") {
+            command.arg("--workspace");
+        }
         command.args(nextest_arguments(&arguments.rest, &marks));
         // Most tests wait for a server most of the time. What the environment says has precedence.
         if env::var_os(THREADS).is_none() {

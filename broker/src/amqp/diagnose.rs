@@ -1,6 +1,6 @@
 //! What an operator should know.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     connection::Link,
@@ -11,7 +11,7 @@ use super::{
     topology::has_companions,
 };
 use crate::{
-    Queue,
+    Queue, QueueName,
     transport::{Adoption, Finding, Severity},
 };
 
@@ -34,11 +34,7 @@ pub(super) async fn diagnose(
     findings.push(delays(&link).await);
     findings.extend(undeliverable(&link).await?);
     findings.push(stream_queue(management).await);
-    findings.push(Finding::new(
-        Severity::Unknown,
-        "clocks",
-        "AMQP does not tell the broker's time; delays are counted by the broker, eta and expires by this machine: keep NTP running",
-    ));
+    findings.push(clocks(management).await);
     Ok(findings)
 }
 
@@ -116,17 +112,51 @@ async fn stream_queue(management: Option<&Management>) -> Finding {
     }
 }
 
-/// The server's own setting is told by no API; a queue's argument and a policy are.
+/// How far two clocks may differ before it matters to people; the API tells whole seconds.
+const CLOCK_TOLERANCE: i64 = 2;
+
+async fn clocks(management: Option<&Management>) -> Finding {
+    const SUBJECT: &str = "clocks";
+    let Some(management) = management else {
+        let text =
+            "AMQP does not tell the broker's time; set CELERIAC_MANAGEMENT_URL to compare it with this machine's";
+        return Finding::new(Severity::Unknown, SUBJECT, text);
+    };
+    match management.clock_offset().await {
+        Ok(offset) if offset.abs() <= CLOCK_TOLERANCE => {
+            Finding::new(Severity::Fine, SUBJECT, "the broker's and this machine's agree to two seconds")
+        }
+        Ok(offset) => {
+            let side = if offset > 0 { "ahead of" } else { "behind" };
+            let text = format!(
+                "the broker's is {} s {side} this machine's: delays and retries keep their order, but eta and expires of other \
+                 machines mean another moment; run NTP on both",
+                offset.abs()
+            );
+            Finding::new(Severity::Warning, SUBJECT, text)
+        }
+        Err(fault) => Finding::new(Severity::Unknown, SUBJECT, format!("{} says: {fault}", management.shown())),
+    }
+}
+
+/// What a queue's argument or a policy says. The server's own setting is told by no API.
+pub(super) async fn known_consumer_timeout(
+    link: &Link,
+    management: &Management,
+    queue: &QueueName,
+) -> Option<Duration> {
+    let defined = management.queue(link.vhost(), queue.as_str()).await.ok()??;
+    let millis = defined["arguments"]["x-consumer-timeout"].as_u64();
+    let millis = millis.or_else(|| defined["effective_policy_definition"]["consumer-timeout"].as_u64());
+    millis.map(Duration::from_millis)
+}
+
 async fn consumer_timeout(link: &Link, management: Option<&Management>, queue: &Queue) -> Finding {
     let subject = format!("consumer timeout of {}", queue.name);
     if let Some(management) = management
-        && let Ok(Some(defined)) = management.queue(link.vhost(), queue.name.as_str()).await
+        && let Some(timeout) = known_consumer_timeout(link, management, &queue.name).await
     {
-        let millis = defined["arguments"]["x-consumer-timeout"].as_u64();
-        let millis = millis.or_else(|| defined["effective_policy_definition"]["consumer-timeout"].as_u64());
-        if let Some(millis) = millis {
-            return Finding::new(Severity::Fine, subject, format!("{} s", millis / 1000));
-        }
+        return Finding::new(Severity::Fine, subject, format!("{} s", timeout.as_secs()));
     }
     Finding::new(
         Severity::Unknown,

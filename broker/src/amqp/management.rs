@@ -52,7 +52,8 @@ impl Management {
                 Some(format!("Basic {}", STANDARD.encode(credentials)))
             }
         };
-        let agent = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
+        let agent =
+            ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
         Ok(Self { base, authorization, agent, shown: management.to_string() })
     }
 
@@ -69,22 +70,29 @@ impl Management {
     }
 
     fn get_blocking(&self, path: &str) -> Result<Option<Value>, Fault> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        if let Some(authorization) = &self.authorization {
-            request = request.header("Authorization", authorization);
-        }
-        let unreachable = |error: ureq::Error| Fault::Unreachable(std::sync::Arc::new(error));
-        let mut answer = match request.call() {
-            Ok(answer) => answer,
-            Err(ureq::Error::StatusCode(404)) => return Ok(None),
-            Err(ureq::Error::StatusCode(401 | 403)) => {
-                return Err(Fault::Refused("the management API takes no such user or password".into()));
-            }
-            Err(error) => return Err(unreachable(error)),
+        let mut answer = match self.call(path) {
+            Ok(answer) if answer.status() == 404 => return Ok(None),
+            answer => answer?,
         };
         let text = answer.body_mut().read_to_string().map_err(unreachable)?;
         let json = serde_json::from_str(&text).map_err(|_| Fault::Refused("it does not answer in JSON".into()))?;
         Ok(Some(json))
+    }
+
+    /// An answer, or that there is no such thing.
+    fn call(&self, path: &str) -> Result<ureq::http::Response<ureq::Body>, Fault> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let answer = request.call().map_err(unreachable)?;
+        match answer.status().as_u16() {
+            401 | 403 => Err(Fault::Refused("the management API takes no such user or password".into())),
+            status if status >= 400 && status != 404 => {
+                Err(Fault::Refused(format!("the management API answers with the status {status}")))
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// Every queue of a virtual host that people know of.
@@ -98,6 +106,19 @@ impl Management {
         self.get(format!("/api/queues/{}/{}", encoded(vhost), encoded(name))).await
     }
 
+    /// How far the broker's clock is ahead of this machine's, in whole seconds, negative where it is behind; from HTTP's `Date`.
+    pub(super) async fn clock_offset(&self) -> Result<i64, Fault> {
+        let management = self.clone();
+        let asking = tokio::task::spawn_blocking(move || {
+            let answer = management.call("/api/whoami")?;
+            let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+            let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+            let date = date.ok_or_else(|| Fault::Refused("it does not say the time".into()))?;
+            Ok(date.timestamp().as_second() - jiff::Timestamp::now().as_second())
+        });
+        asking.await.map_err(|_| Fault::timed_out("the management API"))?
+    }
+
     /// Whether a feature flag is on; `None` where the server does not know it.
     pub(super) async fn feature_flag(&self, name: &str) -> Result<Option<bool>, Fault> {
         let flags = self.get("/api/feature-flags".into()).await?;
@@ -105,6 +126,10 @@ impl Management {
         let flag = flags.into_iter().flatten().find(|flag| flag["name"] == name);
         Ok(flag.map(|flag| flag["state"] == "enabled"))
     }
+}
+
+fn unreachable(error: ureq::Error) -> Fault {
+    Fault::Unreachable(std::sync::Arc::new(error))
 }
 
 /// One entry per queue of the user's: what lies in its suspects' and priorities' queues counts as lying in it.

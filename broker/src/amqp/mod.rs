@@ -63,6 +63,9 @@ pub struct AmqpTransport {
     closed: CancellationToken,
 }
 
+/// RabbitMQ's own default.
+const DEFAULT_CONSUMER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
 impl AmqpTransport {
     /// No I/O.
     pub(crate) fn new(settings: &TransportSettings) -> Result<Self, Error> {
@@ -188,6 +191,12 @@ impl Transport for AmqpTransport {
         let examined =
             async { diagnose::diagnose(self.connector.link().await?, self.management.as_ref(), queues).await };
         examined.await.map_err(|fault| self.error(fault))
+    }
+
+    async fn consumer_timeout(&self, queue: &QueueName) -> Option<Duration> {
+        let Some(management) = &self.management else { return Some(DEFAULT_CONSUMER_TIMEOUT) };
+        let known = self.ask(async |link| Ok(diagnose::known_consumer_timeout(&link, management, queue).await)).await;
+        known.ok().flatten().or(Some(DEFAULT_CONSUMER_TIMEOUT))
     }
 
     async fn close(&self) {

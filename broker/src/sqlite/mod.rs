@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `synchronous` | `full` | `full`: what is published is on disk. `normal`: a power cut may take what was published, settled or claimed in the last moments, so that a task is lost or runs again; the file stays whole, and the end of a process costs nothing |
 //! | `claim_lease` | `30s` | how long a killed process's tasks take to come back; 100ms to 24h |
-//! | `max_size` | none | the largest that the file may become, such as `512MiB`; then publishing fails until tasks have run |
+//! | `max_size` | none | the largest that publishing may make the file, such as `512MiB`; beyond it publishing fails until tasks have run |
 //!
 //! Every process has one thread that writes. It takes what its channel holds and commits it together, so that many
 //! publishes share one fsync, and acks share it with the claims that follow. Processes take turns at two lock files
@@ -24,6 +24,7 @@ mod entry;
 mod fault;
 mod file;
 mod filesystem;
+mod holding;
 mod link;
 mod location;
 mod reading;
@@ -94,7 +95,7 @@ impl Transport for SqliteTransport {
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
         let id = message.id();
         let entry = Entry::new(&to, message);
-        self.link.publish(Write::Publish(entry), id, to.queue.name).await.map(drop)
+        self.link.publish(entry, id, to.queue.name).await
     }
 
     async fn consume(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {

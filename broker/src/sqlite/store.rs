@@ -1,6 +1,6 @@
 use std::{cmp::Reverse, collections::HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
 use super::{
     command::{Claim, Claimed, Done, Entry, Sentence, Write},
@@ -13,6 +13,7 @@ use crate::QueueName;
 pub(super) struct Store<'c> {
     connection: &'c Connection,
     statements: Statements<'c>,
+    limit: Option<Limit<'c>>,
     data_version: i64,
     queues: HashMap<QueueName, i64>,
     last_id: Option<i64>,
@@ -20,6 +21,22 @@ pub(super) struct Store<'c> {
     pub(super) next_due: Option<i64>,
     /// The time of the transaction.
     pub(super) now: i64,
+}
+
+/// How large publishing may make the file. Claims and copies may go beyond: a full file must be able to empty itself.
+struct Limit<'c> {
+    set: Statement<'c>,
+    lift: Statement<'c>,
+}
+
+impl<'c> Limit<'c> {
+    fn prepare(connection: &'c Connection, bytes: u64) -> rusqlite::Result<Self> {
+        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let pages = (i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1)).min(i64::from(u32::MAX - 1));
+        let set = connection.prepare(&format!("PRAGMA max_page_count = {pages}"))?;
+        let lift = connection.prepare(&format!("PRAGMA max_page_count = {}", u32::MAX - 1))?;
+        Ok(Self { set, lift })
+    }
 }
 
 /// One claim of a batch.
@@ -34,12 +51,13 @@ pub(super) struct Wish<'w> {
 }
 
 impl<'c> Store<'c> {
-    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection, max_size: Option<u64>) -> rusqlite::Result<Self> {
         let mut statements = Statements::prepare(connection)?;
         let data_version = statements.data_version.query_row([], |row| row.get(0))?;
         let next_due = statements.next_due.query_row([], |row| row.get(0))?;
+        let limit = max_size.map(|bytes| Limit::prepare(connection, bytes)).transpose()?;
         let (queues, now) = (HashMap::new(), entry::now());
-        Ok(Self { connection, statements, data_version, queues, last_id: None, next_due, now })
+        Ok(Self { connection, statements, limit, data_version, queues, last_id: None, next_due, now })
     }
 
     pub(super) fn connection(&self) -> &'c Connection {
@@ -78,10 +96,16 @@ impl<'c> Store<'c> {
         self.last_id = None;
     }
 
+    /// Moves the write-ahead log into the file, as far as there is room, and gives its space back.
+    pub(super) fn shrink_log(&self) {
+        // It fails where there is no room at all; the next full transaction tries again.
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
     pub(super) fn execute(&mut self, write: &Write) -> rusqlite::Result<Done> {
         match write {
             Write::Ping => Ok(Done::default()),
-            Write::Publish(entry) => self.insert(entry),
+            Write::Publish(entry) => self.publish(entry),
             Write::Settle(claim, copy) => {
                 let gone = self.statements.settle.execute(params![claim.id, claim.owner])?;
                 if let (1, Some(copy)) = (gone, copy) {
@@ -100,6 +124,17 @@ impl<'c> Store<'c> {
             Write::Promote => Ok(Done { gone: self.promote()?, moved: 0 }),
             Write::Apply(name, sentences) => self.apply(name, sentences),
         }
+    }
+
+    fn publish(&mut self, entry: &Entry) -> rusqlite::Result<Done> {
+        if let Some(limit) = &mut self.limit {
+            limit.set.query_row([], |_| Ok(()))?;
+        }
+        let done = self.insert(entry);
+        if let Some(limit) = &mut self.limit {
+            limit.lift.query_row([], |_| Ok(()))?;
+        }
+        done
     }
 
     fn insert(&mut self, entry: &Entry) -> rusqlite::Result<Done> {

@@ -8,14 +8,15 @@ use std::{
 use rusqlite::ErrorCode;
 
 use super::{
-    command::{Claimed, Done, Write},
+    command::{Claim, Claimed, Done, Write},
     entry::micros,
     fault::Fault,
     file::File,
     store::{Store, Wish},
     turnstile,
-    writer::{Identity, Queued, Writer},
+    writer::{Held, Identity, Queued, Writer},
 };
+use crate::QueueName;
 
 /// How long a transaction takes changes, so that other processes have their turn.
 const SLICE: Duration = Duration::from_millis(15);
@@ -27,8 +28,21 @@ const MAX_CLAIM: usize = 256;
 #[derive(Default)]
 struct Progress {
     done: Vec<Done>,
-    claimed: Vec<(u64, Vec<Claimed>)>,
+    /// What was settled, to be held again if it comes to nothing.
+    settled: Vec<(Claim, Held)>,
+    claimed: Vec<Batch>,
+    /// How many deliveries were given back.
+    returned: usize,
     identity: Option<Identity>,
+}
+
+/// What one consumer gets.
+struct Batch {
+    consumer: u64,
+    rows: Vec<Claimed>,
+    /// The one among them that is a suspect.
+    suspect: Option<i64>,
+    queue: QueueName,
 }
 
 impl Writer {
@@ -42,28 +56,23 @@ impl Writer {
         let mut progress = Progress::default();
         let mut result = self.commit(file, store, |writer, store| writer.together(store, &writes, &mut progress));
         if let Err(fault) = &result {
-            self.undo(fault, &progress);
+            self.undo(fault, &mut progress);
             // One bad change must not take its neighbours along, nor a full disk the acks that would free it.
-            if matches!(fault, Fault::Failed(_)) && !writes.is_empty() {
-                let begun = progress.done.len();
-                progress.done.clear();
-                for (index, queued) in writes.drain(..).enumerate() {
-                    if index > begun {
-                        self.credit(&queued.write);
-                    }
+            if matches!(fault, Fault::Failed(_) | Fault::Full(_)) && !writes.is_empty() {
+                for queued in writes {
                     result = self.alone(file, store, queued);
                 }
                 return (Vec::new(), result);
             }
             for queued in writes {
-                self.answer(queued, Err(fault.clone()));
+                answer(queued, Err(fault.clone()));
             }
             return (Vec::new(), result);
         }
         self.committed(&mut progress);
         let left = writes.split_off(progress.done.len());
         for (queued, done) in writes.into_iter().zip(progress.done) {
-            self.answer(queued, Ok(done));
+            answer(queued, Ok(done));
         }
         (left, result)
     }
@@ -83,6 +92,10 @@ impl Writer {
         let result = change(self, store).map_err(Fault::from).and_then(|()| store.commit().map_err(uncertain));
         if result.is_err() {
             store.roll_back();
+        }
+        if matches!(result, Err(Fault::Full(_))) {
+            // What the log holds may fit into pages that the file has already.
+            store.shrink_log();
         }
         result
     }
@@ -106,14 +119,11 @@ impl Writer {
                 store.set_consumers(owner, queue, u32::try_from(count).unwrap_or(u32::MAX))?;
             }
         }
-        for (claim, counted) in &self.returns {
-            store.release(*claim, *counted)?;
-        }
         for process in &self.dead {
             store.bury(*process)?;
         }
         let promoted = !self.consumers.is_empty() && store.promote()? > 0;
-        if promoted || !self.returns.is_empty() || !self.dead.is_empty() {
+        if promoted || !self.dead.is_empty() {
             self.heat();
         }
         let started = Instant::now();
@@ -121,16 +131,22 @@ impl Writer {
             if !progress.done.is_empty() && started.elapsed() > SLICE {
                 break;
             }
-            progress.done.push(Done::default());
-            self.credit(&queued.write);
-            if !self.begin(queued) {
-                continue;
+            if self.begin(queued) {
+                progress.done.push(store.execute(&queued.write)?);
+                progress.settled.extend(self.notice(&queued.write));
+            } else {
+                progress.done.push(Done::default());
             }
-            let done = store.execute(&queued.write)?;
-            if let Some(last) = progress.done.last_mut() {
-                *last = done;
+        }
+        // After the changes: an ack that nobody waits for any more is followed by the drop of its delivery.
+        if progress.done.len() == writes.len() {
+            for (claim, counted) in &self.returns {
+                store.release(*claim, *counted)?;
             }
-            self.notice(&queued.write);
+            progress.returned = self.returns.len();
+        }
+        if progress.returned > 0 {
+            self.heat();
         }
         if let Some(owner) = owner {
             self.claim(store, owner, progress)?;
@@ -168,22 +184,25 @@ impl Writer {
         !(matches!(queued.write, Write::Publish(_)) && queued.answer.is_closed())
     }
 
-    fn credit(&mut self, write: &Write) {
-        if let Write::Settle(claim, _) = write {
-            self.settled(*claim);
-        }
-    }
-
-    /// Wakes the consumers whose queue has got something.
-    fn notice(&mut self, write: &Write) {
+    /// Wakes the consumers whose queue has got something, and notes what was settled.
+    fn notice(&mut self, write: &Write) -> Option<(Claim, Held)> {
         let queue = match write {
-            Write::Publish(entry) => &entry.queue,
-            Write::Settle(_, Some(copy)) => &copy.queue,
-            Write::Promote | Write::Apply(..) | Write::Declare(_) => return self.heat(),
-            _ => return,
+            Write::Publish(entry) => Some(&entry.queue),
+            Write::Settle(_, copy) => copy.as_ref().map(|copy| &copy.queue),
+            Write::Promote | Write::Apply(..) | Write::Declare(_) => {
+                self.heat();
+                None
+            }
+            Write::Ping | Write::Purge(_) | Write::Delete(_) => None,
         };
-        for consumer in self.consumers.values_mut().filter(|consumer| consumer.queue == *queue) {
-            consumer.hot = true;
+        if let Some(queue) = queue {
+            for consumer in self.consumers.values_mut().filter(|consumer| consumer.queue == *queue) {
+                consumer.hot = true;
+            }
+        }
+        match write {
+            Write::Settle(claim, _) => Some((*claim, self.release(*claim)?)),
+            _ => None,
         }
     }
 
@@ -195,7 +214,7 @@ impl Writer {
                 owner,
                 room: consumer.room.min(MAX_CLAIM),
                 isolate_after: consumer.isolate_after,
-                suspect: !self.suspects.contains_key(&consumer.queue),
+                suspect: !self.suspects.contains(&consumer.queue),
             };
             let mut claimed = Vec::new();
             let turns = wish.suspect && wish.room == 1 && consumer.had_suspect;
@@ -207,11 +226,11 @@ impl Writer {
             }
             consumer.hot = claimed.len() == wish.room;
             consumer.had_suspect = suspect.is_some();
-            if let Some(suspect) = suspect {
-                self.suspects.insert(consumer.queue.clone(), suspect);
+            if suspect.is_some() {
+                self.suspects.insert(consumer.queue.clone());
             }
             if !claimed.is_empty() {
-                progress.claimed.push((id, claimed));
+                progress.claimed.push(Batch { consumer: id, rows: claimed, suspect, queue: consumer.queue.clone() });
             }
         }
         Ok(())
@@ -220,32 +239,37 @@ impl Writer {
     /// What was done holds: hands out what was claimed.
     fn committed(&mut self, progress: &mut Progress) {
         self.succeeded();
-        self.returns.clear();
+        self.returns.drain(..progress.returned);
         self.changed.clear();
         self.dead.clear();
         self.redeclare = false;
         if let Some(identity) = progress.identity.take() {
             self.identity = Some(identity);
         }
-        for (id, rows) in progress.claimed.drain(..) {
-            let Some(consumer) = self.consumers.get_mut(&id) else { continue };
-            consumer.room -= rows.len();
-            if let Err(unread) = consumer.claimed.send(rows) {
+        for batch in progress.claimed.drain(..) {
+            for row in &batch.rows {
+                let suspect_of = (batch.suspect == Some(row.claim.id)).then(|| batch.queue.clone());
+                self.hold(row.claim, Held { suspect_of });
+            }
+            let Some(consumer) = self.consumers.get(&batch.consumer) else { continue };
+            if let Err(unread) = consumer.claimed.send(batch.rows) {
                 // It was dropped, and its farewell is still in the channel.
                 for row in unread.0 {
-                    self.settled(row.claim);
-                    self.returns.push((row.claim, false));
+                    self.give_back(row.claim, false);
                 }
             }
         }
     }
 
     /// Nothing was done.
-    fn undo(&mut self, fault: &Fault, progress: &Progress) {
+    fn undo(&mut self, fault: &Fault, progress: &mut Progress) {
         self.failed(fault);
         self.heat();
-        for row in progress.claimed.iter().flat_map(|(_, rows)| rows) {
-            self.suspects.retain(|_, id| *id != row.claim.id);
+        for batch in progress.claimed.drain(..).filter(|batch| batch.suspect.is_some()) {
+            self.suspects.remove(&batch.queue);
+        }
+        for (claim, held) in progress.settled.drain(..) {
+            self.hold(claim, held);
         }
     }
 
@@ -256,29 +280,26 @@ impl Writer {
             store.refresh()?;
             if writer.begin(&queued) {
                 done = store.execute(&queued.write)?;
-                writer.notice(&queued.write);
             }
             Ok(())
         });
-        self.answer(queued, result.clone().map(|()| done));
+        if result.is_ok() {
+            self.notice(&queued.write);
+        }
+        answer(queued, result.clone().map(|()| done));
         result
     }
+}
 
-    fn answer(&mut self, queued: Queued, result: Result<Done, Fault>) {
-        if let (Write::Settle(claim, _), Err(_)) = (&queued.write, &result) {
-            // It could not be settled, so it comes back; nobody has died.
-            self.returns.push((*claim, false));
-        }
-        // Whoever asked may have gone.
-        let _ = queued.answer.send(result);
-    }
+fn answer(queued: Queued, result: Result<Done, Fault>) {
+    // Whoever asked may have gone.
+    let _ = queued.answer.send(result);
 }
 
 /// A commit that fails for lack of room has not happened; of another one nobody knows before the next start.
 fn uncertain(error: rusqlite::Error) -> Fault {
-    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
     match Fault::from(error) {
-        Fault::Failed(message) if !full => Fault::Uncertain(message),
+        Fault::Failed(message) => Fault::Uncertain(message),
         fault => fault,
     }
 }

@@ -1,7 +1,7 @@
 //! The one thread of this process that writes the file: it takes what the channel holds, and commits it together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use super::{
-    command::{Attach, Claim, Claimed, Command, Done, Write},
+    command::{Claim, Claimed, Command, Done, Write},
     entry,
     fault::Fault,
     file::File,
@@ -65,6 +65,12 @@ pub(super) struct Consuming {
     pub(super) claimed: UnboundedSender<Vec<Claimed>>,
 }
 
+/// A delivery that has not ended.
+pub(super) struct Held {
+    /// The queue whose one suspect it is.
+    pub(super) suspect_of: Option<QueueName>,
+}
+
 /// This process, as the file knows it.
 pub(super) struct Identity {
     pub(super) id: i64,
@@ -85,8 +91,11 @@ pub(super) struct Writer {
     pub(super) changed: BTreeSet<QueueName>,
     /// Whether the consumers' queues must be made.
     pub(super) redeclare: bool,
-    /// The one suspect that this process holds of a queue.
-    pub(super) suspects: HashMap<QueueName, i64>,
+    /// What is with a consumer or its worker. What is not in here has ended, however often that is said: a settlement
+    /// that its caller did not wait for is followed by a drop.
+    pub(super) held: HashMap<Claim, Held>,
+    /// The queues that this process holds a suspect of.
+    pub(super) suspects: HashSet<QueueName>,
     /// Processes seen with their time over: until when they had it, and when that was first seen.
     expired: HashMap<i64, (i64, Instant)>,
     pub(super) dead: Vec<i64>,
@@ -113,7 +122,8 @@ impl Writer {
             returns: Vec::new(),
             changed: BTreeSet::new(),
             redeclare: false,
-            suspects: HashMap::new(),
+            held: HashMap::new(),
+            suspects: HashSet::new(),
             expired: HashMap::new(),
             dead: Vec::new(),
             next_roll_call: Instant::now(),
@@ -159,7 +169,7 @@ impl Writer {
     }
 
     fn serve(&mut self, file: &File) -> Result<Exit, Fault> {
-        let mut store = Store::new(&file.connection)?;
+        let mut store = Store::new(&file.connection, self.location.max_size)?;
         self.signals.healthy.store(true, Ordering::Relaxed);
         self.paused_until = None;
         // Nothing of what this process was to another file holds here.
@@ -191,10 +201,7 @@ impl Writer {
                         self.detach(consumer, unread);
                         detached.extend(answer);
                     }
-                    Command::Drop(claim) => {
-                        self.settled(claim);
-                        self.returns.push((claim, true));
-                    }
+                    Command::Drop { claim, counted } => self.give_back(claim, counted),
                     Command::Close(answer) => {
                         close = Some(answer);
                         break;
@@ -331,51 +338,6 @@ impl Writer {
         Ok(())
     }
 
-    fn attach(&mut self, attach: Attach) -> u64 {
-        self.changed.insert(attach.queue.clone());
-        self.consumers.insert(
-            attach.consumer,
-            Consuming {
-                queue: attach.queue,
-                isolate_after: attach.isolate_after,
-                room: attach.prefetch,
-                hot: true,
-                had_suspect: false,
-                claimed: attach.claimed,
-            },
-        );
-        attach.consumer
-    }
-
-    fn detach(&mut self, consumer: u64, unread: Vec<Claimed>) {
-        if let Some(consumer) = self.consumers.remove(&consumer) {
-            self.changed.insert(consumer.queue);
-        }
-        for row in unread {
-            self.settled(row.claim);
-            self.returns.push((row.claim, false));
-        }
-    }
-
-    /// A delivery has ended, one way or another: there is room for one more.
-    pub(super) fn settled(&mut self, claim: Claim) {
-        if let Some(consumer) = self.consumers.get_mut(&claim.consumer) {
-            consumer.room += 1;
-        }
-        if !self.suspects.is_empty() {
-            let before = self.suspects.len();
-            self.suspects.retain(|_, id| *id != claim.id);
-            if self.suspects.len() < before {
-                self.heat();
-            }
-        }
-    }
-
-    /// Anything may be ready.
-    pub(super) fn heat(&mut self) {
-        self.consumers.values_mut().for_each(|consumer| consumer.hot = true);
-    }
-
     pub(super) fn succeeded(&mut self) {
         self.paused_until = None;
         self.signals.healthy.store(true, Ordering::Relaxed);
@@ -397,7 +359,7 @@ impl Writer {
                     self.consumers.remove(&consumer);
                     drop(answer.map(|answer| answer.send(Ok(Done::default()))));
                 }
-                Command::Drop(_) => {}
+                Command::Drop { .. } => {}
                 Command::Close(answer) => return Some(answer),
             }
         }

@@ -138,6 +138,11 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
         Ok(self.queue(name).await?.and_then(|info| info.delayed))
     }
 
+    /// How long a delivery of this queue may stay unsettled before the broker takes it back; `None` where it may for ever.
+    async fn consumer_timeout(&self, _queue: &QueueName) -> Option<Duration> {
+        None
+    }
+
     /// Closes its connections. What was handed over stays; consumers end.
     async fn close(&self);
 }

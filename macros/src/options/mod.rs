@@ -85,7 +85,10 @@ impl Options {
 
     fn option(&mut self, option: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match option.to_string().as_str() {
-            "name" => self.name = Some(text::name(value(input)?)?),
+            "name" => {
+                input.parse::<Token![=]>()?;
+                self.name = Some(text::name(input)?);
+            }
             "queue" => self.queue = Some(text::queue(value(input)?)?),
             "aliases" => self.aliases = aliases(input)?,
             "soft_time_limit" => self.soft_time_limit = Some(value(input)?),
@@ -105,9 +108,7 @@ impl Options {
             }
             "crate" => self.krate = Some(value(input)?),
             lease @ ("mutex" | "semaphore" | "rate") => {
-                let fault = format!(
-                    "leases are not available yet; remove `{lease}`, and keep runs apart by a queue of its own"
-                );
+                let fault = format!("leases are not available yet; remove `{lease}`");
                 return Err(syn::Error::new(option.span(), fault));
             }
             other => return Err(syn::Error::new(option.span(), suggest::unknown("option", other, &KNOWN))),
@@ -202,14 +203,19 @@ fn value<T: syn::parse::Parse>(input: ParseStream<'_>) -> syn::Result<T> {
 
 /// Nothing, or `= true`, or `= false`.
 fn flag(input: ParseStream<'_>) -> syn::Result<bool> {
-    if input.peek(Token![=]) { value::<LitBool>(input).map(|literal| literal.value) } else { Ok(true) }
+    if !input.peek(Token![=]) {
+        return Ok(true);
+    }
+    input.parse::<Token![=]>()?;
+    let fault = |error: syn::Error| syn::Error::new(error.span(), "a flag stands alone, or is `= true` or `= false`");
+    input.parse::<LitBool>().map(|literal| literal.value).map_err(fault)
 }
 
 fn aliases(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
     input.parse::<Token![=]>()?;
     let content;
     bracketed!(content in input);
-    Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?.into_iter().map(text::name).collect()
+    Ok(content.parse_terminated(text::name, Token![,])?.into_iter().collect())
 }
 
 fn priority(literal: &LitInt) -> syn::Result<u8> {

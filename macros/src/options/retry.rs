@@ -47,7 +47,7 @@ impl Parse for Retry {
                     content.parse::<Token![=]>()?;
                     parts.backoff = Some(backoff(&duration::quoted(&content, "1s..5m")?)?);
                 }
-                "jitter" => parts.jitter = Some(jitter(&value(&content)?)?),
+                "jitter" => parts.jitter = Some(jitter(&content)?),
                 other => {
                     let fault = suggest::unknown("option of `retry`", other, &["max_attempts", "backoff", "jitter"]);
                     return Err(syn::Error::new(option.span(), fault));
@@ -111,7 +111,12 @@ fn backoff(literal: &LitStr) -> syn::Result<(Duration, Duration)> {
 }
 
 /// The variant of that name.
-fn jitter(name: &Ident) -> syn::Result<Ident> {
+fn jitter(input: ParseStream<'_>) -> syn::Result<Ident> {
+    input.parse::<Token![=]>()?;
+    let fault = |error: syn::Error| {
+        syn::Error::new(error.span(), "jitter is one of none, equal, full and decorrelated, without quotes")
+    };
+    let name: Ident = input.parse().map_err(fault)?;
     let variant = match name.to_string().as_str() {
         "none" => "None",
         "equal" => "Equal",

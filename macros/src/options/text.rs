@@ -1,6 +1,6 @@
 //! Names, of tasks and of queues.
 
-use syn::{Expr, ExprLit, Lit, LitStr};
+use syn::{Expr, ExprLit, Lit, LitStr, parse::ParseStream};
 
 /// AMQP's short strings.
 const MAX_NAME: usize = 255;
@@ -9,7 +9,11 @@ const MAX_NAME: usize = 255;
 const MAX_QUEUE: usize = 194;
 
 /// A task's name.
-pub(super) fn name(literal: LitStr) -> syn::Result<LitStr> {
+pub(super) fn name(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let fault = |error: syn::Error| {
+        syn::Error::new(error.span(), "write the name out, in quotes: it must not change when the code does")
+    };
+    let literal = input.parse::<LitStr>().map_err(fault)?;
     let name = literal.value();
     let fault = if name.is_empty() {
         "the name is empty"

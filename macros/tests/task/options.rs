@@ -69,7 +69,6 @@ fn what_is_not_written_is_unset_or_the_default() {
     let plain = Plain::options();
     assert_eq!((plain.queue, plain.retry, plain.time_limit, plain.early_ack), (None, None, None, None));
     assert!(!Plain::ALLOW_UNKNOWN && Plain::ALIASES.is_empty());
-    drop((Full, Partial, Policy, Plain));
 }
 
 #[tokio::test]

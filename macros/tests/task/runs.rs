@@ -28,7 +28,7 @@ async fn check(number: String) -> Result<(), std::num::ParseIntError> {
 }
 
 #[task(name = "tick", queue = "bill")]
-pub async fn tick() -> Result<(), TaskError> {
+pub(crate) async fn tick() -> Result<(), TaskError> {
     Ok(())
 }
 

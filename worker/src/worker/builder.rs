@@ -1,3 +1,7 @@
+mod outside;
+
+pub use outside::{Described, DescribedPool};
+
 use std::{
     collections::{HashMap, HashSet},
     fmt,

@@ -3,9 +3,10 @@
 mod builder;
 mod drain;
 mod idle;
+mod overlong;
 mod pools;
 
-pub use builder::WorkerBuilder;
+pub use builder::{Described, DescribedPool, WorkerBuilder};
 
 use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
@@ -130,6 +131,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             return Ok(DrainReport::default());
         };
         tracing::info!(broker = shared.broker.address(), queues = ?queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>(), "worker started");
+        overlong::warn(&shared, &queues).await;
         let idle =
             async { if until_idle { idle::reached(&shared, &queues).await } else { std::future::pending().await } };
         let ended = tokio::select! {

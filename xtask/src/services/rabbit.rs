@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use super::process::{Process, Ready};
 use super::{Error, Folder, free_port, program};
@@ -13,12 +15,14 @@ const INSTALL: &str = "apt-get install -y rabbitmq-server (Debian, Ubuntu), brew
 /// Flags of every Erlang VM that the scripts start. AMQP is not all that listens, hence the interface. Schedulers that spin
 /// while they wait take the core that a test needs. The only epmd is ours: one that a VM starts outlives everybody.
 ///
-/// And the loop: before Khepri (4.2) the server holds a declaration back for up to two seconds after it has been answered, so
-/// that a queue declared just before a SIGKILL is forgotten one time in ten. It writes them down within 10 ms here, so that
+/// And the process: before Khepri (4.2) the server holds declarations back for up to two seconds after it has answered them,
+/// so that a queue declared just before a SIGKILL may be forgotten. On request, which is a file, it writes them down, so that
 /// a test which kills the server learns about messages, and not about that.
 const ERLANG: &str = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} \
     +sbwt none +sbwtdcpu none +sbwtdio none \
-    -eval 'spawn(fun Write() -> timer:sleep(10), catch disk_log:sync(latest_log), Write() end)'";
+    -eval 'spawn(fun Loop() -> timer:sleep(5), case filelib:is_file(\"write-down\") of \
+        true -> catch disk_log:sync(latest_log), file:delete(\"write-down\"); \
+        false -> ok end, Loop() end)'";
 
 /// A RabbitMQ server of our own, with a node name, ports, an epmd and a data folder that nobody else uses, all of it on
 /// 127.0.0.1. Killed when dropped.
@@ -103,9 +107,21 @@ impl Rabbit {
         Ok(())
     }
 
-    /// Kills the server with SIGKILL, and waits until it is gone.
+    /// Kills the server with SIGKILL, and waits until it is gone. What has been declared before is on its disk, as what has been
+    /// confirmed is.
     pub fn kill(&mut self) {
+        self.write_down_declarations();
         self.server = None;
+    }
+
+    fn write_down_declarations(&self) {
+        let end = Instant::now() + Duration::from_secs(1);
+        let Ok(request) = self.folder.write("write-down", "") else { return };
+        // A server that hangs does not answer; it is killed all the same.
+        while self.server.is_some() && request.exists() && Instant::now() < end {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        let _ = fs::remove_file(request);
     }
 
     /// Ends the server with SIGTERM, and waits until it is gone.

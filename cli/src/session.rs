@@ -1,0 +1,44 @@
+//! What a command works with: settings, broker, output.
+
+use celeriac_broker::{Broker, Queue};
+
+use crate::{
+    Error,
+    args::Common,
+    config::{Config, Settings},
+    output::Output,
+};
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) config: Config,
+    pub(crate) output: Output,
+    /// The broker that a user's program has, with what its code says of it.
+    pub(crate) broker: Option<Broker>,
+}
+
+impl Session {
+    /// Puts `flags` and the other settings together, and starts logging at `level`.
+    pub(crate) fn start(common: &Common, flags: Settings, level: &str) -> Result<Self, Error> {
+        let config = Config::load(flags, common.config.as_deref())?;
+        let format = config.settings.log_format.as_ref().map(|format| format.value).unwrap_or_default();
+        crate::logs::init(format, level)?;
+        Ok(Self { config, output: Output::new(common.json), broker: None })
+    }
+
+    /// The broker that the settings name.
+    pub(crate) fn broker(&self) -> Result<Broker, Error> {
+        self.broker.clone().map_or_else(|| self.config.broker(), Ok)
+    }
+
+    /// The queues that `celeriac.toml` or the program names.
+    pub(crate) fn configured_queues(&self, broker: &Broker) -> Result<Vec<Queue>, Error> {
+        self.config
+            .all()
+            .queues
+            .keys()
+            .map(|name| broker.queue(name).map_err(Error::broker("can't use celeriac.toml")))
+            .collect()
+    }
+}

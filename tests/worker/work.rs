@@ -1,0 +1,21 @@
+//! What the tasks of the fault tests do.
+
+use std::time::Duration;
+
+use celeriac::prelude::*;
+
+/// Takes some time, and prints its number before and after.
+#[task(name = "faults.work", queue = "faults")]
+pub(crate) async fn work(ctx: Context<()>, n: u64, millis: u64) -> Result<(), TaskError> {
+    println!("began {n} attempt {}", ctx.attempt());
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    println!("ended {n}");
+    Ok(())
+}
+
+/// Ends the process that runs it, as a segmentation fault or the kernel's OOM killer would.
+#[task(name = "faults.poison", queue = "faults")]
+pub(crate) async fn poison() -> Result<(), TaskError> {
+    println!("poisoned");
+    std::process::abort()
+}
