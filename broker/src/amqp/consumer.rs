@@ -38,6 +38,9 @@ use crate::{
 /// The longest wait between two attempts to connect.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
+/// The longest that an attempt may take; then comes the next one.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long the broker has to confirm that it sends no more.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -252,7 +255,9 @@ impl Shared {
         let queue = &self.subscription.queue.name;
         loop {
             tokio::time::sleep(backoff(attempt)).await;
-            match Session::open(&self.connector, &self.acks, &self.subscription).await {
+            let opening = Session::open(&self.connector, &self.acks, &self.subscription);
+            let opened = tokio::time::timeout(OPEN_TIMEOUT, opening).await;
+            match opened.unwrap_or_else(|_| Err(Fault::timed_out("beginning to consume"))) {
                 Ok(session) => {
                     tracing::info!(%queue, "consuming again");
                     return session;

@@ -49,6 +49,9 @@ use crate::{
     transport::{Adoption, Capabilities, Destination, Finding, Subscription, Swept, Verdict},
 };
 
+/// The longest that the broker may take for anything but a publish, which has a time of its own.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Queues on RabbitMQ.
 #[derive(Debug)]
 pub struct AmqpTransport {
@@ -90,7 +93,7 @@ impl AmqpTransport {
     }
 
     async fn bounded<T>(&self, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Error> {
-        let answer = tokio::time::timeout(self.publisher.timeout(), asking).await;
+        let answer = tokio::time::timeout(ASK_TIMEOUT, asking).await;
         answer.unwrap_or_else(|_| Err(Fault::timed_out("the broker's answer"))).map_err(|fault| self.error(fault))
     }
 }
@@ -200,7 +203,7 @@ impl Transport for AmqpTransport {
         self.closed.cancel();
         self.publisher.close().await;
         // Somebody may go on settling; that must not keep this from ending.
-        let _ = tokio::time::timeout(self.publisher.timeout(), self.acks.settle_down()).await;
+        let _ = tokio::time::timeout(ASK_TIMEOUT, self.acks.settle_down()).await;
         self.connector.close().await;
     }
 }
