@@ -13,7 +13,11 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use crate::Failure;
+use crate::{
+    Failure,
+    noop::{Meter, Noop},
+    raw::PREFETCH,
+};
 
 /// The first word of a child's command line.
 pub(crate) const COMMAND: &str = "__worker";
@@ -72,6 +76,16 @@ pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
         }
         "clock" => {
             let worker = Worker::builder().register::<TimeOfDay>().broker_url(url).pool(queue.as_str(), Pool::new(8));
+            worker.build()?.run_until(input_ended()).await?;
+        }
+        "noop" => {
+            let state = Meter::new(u64::MAX);
+            let worker = Worker::builder()
+                .state(move || async move { Ok::<_, Infallible>(state) })
+                .register::<Noop>()
+                .broker_url(url)
+                .queue(Queue::new(queue)?.classic())
+                .pool(queue.as_str(), Pool::new(PREFETCH));
             worker.build()?.run_until(input_ended()).await?;
         }
         unknown => return Err(format!("no kind {unknown}").into()),
