@@ -9,7 +9,17 @@ mod support;
 #[path = "worker/work.rs"]
 mod work;
 
+mod demo;
+
 mod amqp_conformance;
+mod amqp_consume;
+mod amqp_consume_private;
+mod amqp_delay;
+mod amqp_delay_private;
+mod amqp_management_private;
+mod amqp_publish;
+mod amqp_publish_private;
+mod amqp_steps;
 mod celery_interop;
 mod support_faults;
 mod support_private;

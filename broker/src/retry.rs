@@ -128,7 +128,7 @@ impl Backoff {
     }
 }
 
-/// `base..cap`, such as `1s..5m`, in the units of [`duration::parse`](crate::duration::parse).
+/// `base..cap`, such as `1s..5m`, in the units of [`duration::parse`].
 impl FromStr for Backoff {
     type Err = Error;
 

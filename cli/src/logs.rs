@@ -40,7 +40,11 @@ pub(crate) fn init(format: LogFormat, default: &str) -> Result<(), Error> {
     let wanted = if wanted.is_empty() { default } else { &wanted };
     let filter = EnvFilter::try_new(wanted)
         .map_err(|fault| Error::Usage(format!("RUST_LOG={wanted:?} can't be read: {fault}")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Complaining about a standard error that went away, to that standard error, would panic.
+        .log_internal_errors(false);
     // Fails where the user's program has set up logging of its own, which is then the one that counts.
     let _ = match format {
         LogFormat::Pretty => lines.with_ansi(coloured()).try_init(),

@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use lapin::{
-    Channel, Connection, ConnectionProperties, Event,
-    tcp::{AMQPUriTcpExt, TLSConfig},
-};
+use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
 use tokio::sync::{OnceCell, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -15,6 +12,7 @@ use super::{
     errors::Fault,
     probe::{self, Server},
     slot::{Mortal, Slot},
+    socket::HangUp,
     topology::Declared,
 };
 
@@ -73,15 +71,13 @@ async fn connect(address: &Address) -> Result<Link, Fault> {
     // The client's own recovery stays off: it does not tell that deliveries were lost, and it does not mend channels.
     let properties = ConnectionProperties::default().with_connection_name("celeriac".into());
     let runtime = lapin::runtime::default_runtime()?;
-    // The client itself sets no bound, and would leave a thread behind that waits for the system's two minutes.
-    let open = async |uri: lapin::uri::AMQPUri, runtime| -> lapin::Result<_> {
-        let stream = uri.connect_with_config_async(TLSConfig::default(), &runtime);
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, stream).await.map_err(std::io::Error::from)??;
-        Ok(stream)
-    };
+    let hang_up = HangUp::default();
+    let socket = hang_up.socket();
+    let open = async move |uri: AMQPUri, _| Ok(socket.connect(&uri, CONNECT_TIMEOUT).await?);
     let connecting = Connection::connector(address.uri.clone(), runtime, open, properties);
-    let connection =
-        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| Fault::timed_out("connecting"))??;
+    let connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+    let connection = connection.map_err(|_| Fault::timed_out("connecting"))??;
+    hang_up.disarm();
     Ok(Link::new(connection, address.clone()))
 }
 

@@ -1,6 +1,7 @@
 //! A consumer that outlives its connections.
 
 use std::{
+    collections::HashMap,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -14,25 +15,22 @@ use futures_util::{
     future::{join_all, poll_fn},
     stream::FuturesUnordered,
 };
-use lapin::types::AMQPValue;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
+    time::{Instant, Sleep},
 };
 use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutureOwned};
 
 use super::{
+    arrival::{Arrival, Fetched},
     connection::Connector,
     errors::Fault,
     publisher::Publisher,
-    session::{Fetched, Session},
-    settle::AmqpSettle,
-    table,
+    session::Session,
     topology::{has_companions, suspect_name},
 };
 use crate::{
-    Consumer, Delivery, Message,
-    message::names,
+    Consumer, Delivery, TaskId,
     transport::{Destination, Settle as _, Subscription},
 };
 
@@ -45,13 +43,17 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A session that lasted this long was a good one: the next attempt to connect is made at once.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
+/// How long a new session hands out no suspect. By then all that the broker sent at first has been looked at, and those whose
+/// deaths are many are among the suspects: the next death of a killer counts for none of them.
+const SETTLING_IN: Duration = Duration::from_secs(1);
+
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 pub(super) struct AmqpConsumer {
     shared: Shared,
     state: State,
-    /// Deliveries being replaced before anybody sees them: counted, or moved to the suspects.
-    moves: FuturesUnordered<Work<()>>,
+    fetched: Fetched,
+    moves: Moves,
     /// With a queue per priority, each is fetched from up to the prefetch, so that the broker's bound is not the pool's: this
     /// one is. The broker can't be asked for "the highest of these ten", so up to ten times the prefetch wait in this process,
     /// uncounted by it and out of other processes' reach until they are handed out in order, or until it stops.
@@ -61,9 +63,50 @@ pub(super) struct AmqpConsumer {
 }
 
 enum State {
-    Running { session: Session, since: Instant },
+    Running { session: Session, since: Instant, settled_in: Pin<Box<Sleep>> },
     Connecting(Work<Session>),
     Stopped,
+}
+
+impl State {
+    fn running(session: Session) -> Self {
+        Self::Running { session, since: Instant::now(), settled_in: Box::pin(tokio::time::sleep(SETTLING_IN)) }
+    }
+}
+
+/// Deliveries being replaced before anybody sees them: counted, or moved to the suspects.
+#[derive(Default)]
+struct Moves {
+    running: FuturesUnordered<Work<TaskId>>,
+    ids: HashMap<TaskId, u32>,
+}
+
+impl Moves {
+    fn start(&mut self, id: TaskId, work: Work<TaskId>) {
+        *self.ids.entry(id).or_default() += 1;
+        self.running.push(work);
+    }
+
+    fn ended(&mut self, id: &TaskId) {
+        if let Some(count) = self.ids.get_mut(id) {
+            *count -= 1;
+            if *count == 0 {
+                self.ids.remove(id);
+            }
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(Some(id)) = self.running.poll_next_unpin(context) {
+            self.ended(&id);
+        }
+    }
+
+    async fn end(&mut self) {
+        while let Some(id) = self.running.next().await {
+            self.ended(&id);
+        }
+    }
 }
 
 /// What reconnecting and replacing need.
@@ -92,11 +135,11 @@ impl AmqpConsumer {
     ) -> Result<Self, Fault> {
         let session = Session::open(&connector, &subscription).await?;
         let places = PollSemaphore::new(Arc::new(Semaphore::new(subscription.prefetch.max(1).into())));
-        let shared = Shared { connector, publisher, subscription: Arc::new(subscription) };
         Ok(Self {
-            shared,
-            state: State::Running { session, since: Instant::now() },
-            moves: FuturesUnordered::new(),
+            shared: Shared { connector, publisher, subscription: Arc::new(subscription) },
+            state: State::running(session),
+            fetched: Fetched::default(),
+            moves: Moves::default(),
             places,
             place: None,
             closed: Box::pin(closed.cancelled_owned()),
@@ -108,94 +151,96 @@ impl AmqpConsumer {
             self.state = State::Stopped;
         }
         loop {
-            while let Poll::Ready(Some(())) = self.moves.poll_next_unpin(context) {}
+            self.moves.poll(context);
             match &mut self.state {
                 State::Stopped => return Poll::Ready(None),
-                State::Connecting(connecting) => match connecting.as_mut().poll(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(session) => self.state = State::Running { session, since: Instant::now() },
-                },
-                State::Running { session, since } => {
-                    if session.is_levelled() && self.place.is_none() {
-                        self.place = ready!(self.places.poll_acquire(context));
-                    }
-                    match ready!(session.poll_next(context)) {
-                        Ok(fetched) => match self.shared.receive(self.shared.read(fetched, self.place.take())) {
-                            Ok(delivery) => return Poll::Ready(Some(delivery)),
-                            Err(work) => self.moves.push(work),
-                        },
+                State::Connecting(connecting) => self.state = State::running(ready!(connecting.as_mut().poll(context))),
+                State::Running { session, since, .. } => {
+                    match Self::fetch(session, &self.shared, &mut self.fetched, &mut self.moves, context) {
                         Err(reason) => {
                             let queue = &self.shared.subscription.queue.name;
                             tracing::warn!(%queue, reason, "lost the broker; unsettled deliveries are delivered again");
                             session.link().declared.forget(queue);
+                            self.fetched.take().for_each(drop);
                             let attempt = u32::from(since.elapsed() < GOOD_SESSION);
                             self.state = State::Connecting(Box::pin(self.shared.clone().reconnect(attempt)));
                         }
+                        // New moves are polled before this future rests.
+                        Ok(moved) if moved => {}
+                        Ok(_) => return self.hand_out(context).map(Some),
                     }
                 }
             }
         }
     }
-}
 
-/// A delivery as it came.
-struct Arrival {
-    message: Message,
-    settle: AmqpSettle,
-    /// How often it was delivered and not settled.
-    deaths: u32,
-    /// Whether that number is in the message or kept by the broker. A classic queue says only that there was another delivery.
-    counted: bool,
-    suspects: bool,
+    /// Looks at all that has come; says whether some of it is being replaced.
+    fn fetch(
+        session: &mut Session,
+        shared: &Shared,
+        fetched: &mut Fetched,
+        moves: &mut Moves,
+        context: &mut Context<'_>,
+    ) -> Result<bool, String> {
+        let mut moved = false;
+        while let Poll::Ready(next) = session.poll_next(context) {
+            let (raw, number) = next?;
+            let lane = &session.lanes()[number];
+            let arrival = Arrival::read(raw, lane.channel.clone(), lane.suspects, shared.publisher.clone());
+            if arrival.counted && (arrival.suspect || !shared.isolates(&arrival)) {
+                fetched.push(number, arrival);
+            } else {
+                moves.start(arrival.id.clone(), shared.give_back(arrival));
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn hand_out(&mut self, context: &mut Context<'_>) -> Poll<Delivery> {
+        let State::Running { session, settled_in, .. } = &mut self.state else { return Poll::Pending };
+        if session.is_levelled() && self.place.is_none() {
+            self.place = ready!(self.places.poll_acquire(context));
+        }
+        // A suspect is handed out when nothing is on its way to the suspects: it may be the end of this process.
+        let calm = self.fetched.has_suspects()
+            && self.moves.ids.is_empty()
+            && (settled_in.is_elapsed() || settled_in.as_mut().poll(context).is_ready());
+        let Some(mut arrival) = self.fetched.pop(calm, |id| self.moves.ids.contains_key(id)) else {
+            return Poll::Pending;
+        };
+        if let Some(place) = self.place.take() {
+            arrival.settle.occupy(place);
+        }
+        let (number, queue) = (arrival.number(), self.shared.subscription.queue.clone());
+        Poll::Ready(Delivery::new(arrival.message, queue, number, Box::new(arrival.settle)))
+    }
 }
 
 impl Shared {
-    fn read(&self, fetched: Fetched, place: Option<OwnedSemaphorePermit>) -> Arrival {
-        let Fetched { raw, channel, suspects } = fetched;
-        let count = raw.properties.headers().as_ref().and_then(|table| table.inner().get("x-delivery-count"));
-        let count = count.and_then(as_count);
-        let message = table::message(&raw.properties, raw.data);
-        let earlier = message.headers.int(names::DELIVERIES).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-        let counted = count.is_some() || !raw.redelivered;
-        let since = if counted { count.unwrap_or(0) } else { 1 };
-        Arrival {
-            settle: AmqpSettle::new(channel, raw.delivery_tag, message.id(), self.publisher.clone(), place),
-            deaths: earlier.saturating_add(since),
-            message,
-            counted,
-            suspects,
-        }
-    }
-
     /// Whether a task has died often enough to be run alone from now on.
-    fn is_suspect(&self, arrival: &Arrival) -> bool {
+    fn isolates(&self, arrival: &Arrival) -> bool {
         has_companions(&self.subscription.queue.name) && arrival.deaths >= self.subscription.isolate_after.max(1)
     }
 
-    /// What a worker gets to see, or what is to be done before one may.
-    fn receive(&self, arrival: Arrival) -> Result<Delivery, Work<()>> {
-        if !arrival.counted || !arrival.suspects && self.is_suspect(&arrival) {
-            return Err(self.give_back(arrival));
-        }
-        let queue = self.subscription.queue.clone();
-        Ok(Delivery::new(arrival.message, queue, arrival.deaths.saturating_add(1), Box::new(arrival.settle)))
-    }
-
     /// A future that puts a copy in a delivery's stead, with its deaths in a header: among the suspects if it is one.
-    fn give_back(&self, mut arrival: Arrival) -> Work<()> {
+    fn give_back(&self, arrival: Arrival) -> Work<TaskId> {
         let shared = self.clone();
         Box::pin(async move {
             let queue = &shared.subscription.queue;
-            let copy = arrival.message.given_back(arrival.deaths.saturating_add(1));
-            let replaced = if arrival.suspects || shared.is_suspect(&arrival) {
-                arrival.settle.replace_in_companion(queue, &suspect_name(&queue.name), &copy).await
+            let copy = arrival.message.given_back(arrival.number());
+            let suspect = arrival.suspect || shared.isolates(&arrival);
+            let mut settle = arrival.settle;
+            let replaced = if suspect {
+                settle.replace_in_companion(queue, &suspect_name(&queue.name), &copy).await
             } else {
-                arrival.settle.replace(&Destination::now(queue.clone()), &copy).await
+                settle.replace(&Destination::now(queue.clone()), &copy).await
             };
             if let Err(error) = replaced {
                 // It is still the broker's, and comes back when this channel closes.
-                tracing::warn!(task_id = arrival.message.id().as_str(), queue = %queue.name, %error, "could not be given back");
+                tracing::warn!(task_id = arrival.id.as_str(), queue = %queue.name, %error, "could not be given back");
             }
+            arrival.id
         })
     }
 
@@ -221,24 +266,10 @@ impl Shared {
     }
 }
 
-/// From nothing to 5 s, half of it chance: a thousand workers do not come back at once.
+/// From nearly nothing to 5 s, half of it chance: a thousand workers do not come back at once.
 fn backoff(attempt: u32) -> Duration {
-    let most = Duration::from_millis(200).saturating_mul(1 << attempt.min(6)).min(MAX_BACKOFF);
-    let most = if attempt == 0 { Duration::from_millis(100) } else { most };
+    let most = Duration::from_millis(100).saturating_mul(1 << attempt.min(6)).min(MAX_BACKOFF);
     most.mul_f64(rand::random_range(0.5..=1.0))
-}
-
-fn as_count(value: &AMQPValue) -> Option<u32> {
-    match value {
-        AMQPValue::LongLongInt(count) => u32::try_from(*count).ok(),
-        AMQPValue::LongInt(count) => u32::try_from(*count).ok(),
-        AMQPValue::LongUInt(count) => Some(*count),
-        AMQPValue::ShortInt(count) => u32::try_from(*count).ok(),
-        AMQPValue::ShortUInt(count) => Some((*count).into()),
-        AMQPValue::ShortShortInt(count) => u32::try_from(*count).ok(),
-        AMQPValue::ShortShortUInt(count) => Some((*count).into()),
-        _ => None,
-    }
 }
 
 #[async_trait]
@@ -249,23 +280,40 @@ impl Consumer for AmqpConsumer {
     }
 
     async fn stop(&mut self) {
-        let State::Running { session, .. } = std::mem::replace(&mut self.state, State::Stopped) else { return };
-        let shared = &self.shared;
-        let mut lanes = session.into_lanes();
-        let cancelled = lanes.iter_mut().map(|lane| tokio::time::timeout(CANCEL_TIMEOUT, lane.cancel()));
-        let fetched: Vec<_> = join_all(cancelled).await;
-        // What was fetched and not handed out goes back as copies: a return would count as a death.
-        for (lane, fetched) in lanes.iter().zip(fetched) {
-            for raw in fetched.unwrap_or_default() {
-                lane.channel.delivered();
-                let fetched = Fetched { raw, channel: lane.channel.clone(), suspects: lane.suspects };
-                self.moves.push(shared.give_back(shared.read(fetched, None)));
+        if let State::Running { session, .. } = std::mem::replace(&mut self.state, State::Stopped) {
+            let mut lanes = session.into_lanes();
+            let cancelled = lanes.iter_mut().map(|lane| tokio::time::timeout(CANCEL_TIMEOUT, lane.cancel()));
+            let late: Vec<_> = join_all(cancelled).await;
+            for (number, (lane, late)) in lanes.iter().zip(late).enumerate() {
+                for raw in late.unwrap_or_default() {
+                    let publisher = self.shared.publisher.clone();
+                    self.fetched.push(number, Arrival::read(raw, lane.channel.clone(), lane.suspects, publisher));
+                }
+            }
+            // As copies: what is merely returned to the broker comes back with a death more.
+            for arrival in self.fetched.take() {
+                self.moves.start(arrival.id.clone(), self.shared.give_back(arrival));
             }
         }
-        while self.moves.next().await.is_some() {}
+        self.moves.end().await;
     }
 
     fn is_connected(&self) -> bool {
         matches!(&self.state, State::Running { session, .. } if session.is_alive())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_to_connect_are_spread_and_never_more_than_five_seconds_apart() {
+        for attempt in [0, 1, 5, 6, 7, 1000, u32::MAX] {
+            let wait = backoff(attempt);
+            assert!(wait <= MAX_BACKOFF && wait >= Duration::from_millis(50), "{attempt}: {wait:?}");
+        }
+        assert!(backoff(u32::MAX) >= MAX_BACKOFF / 2);
+        assert!((0..100).map(|_| backoff(6)).collect::<std::collections::BTreeSet<_>>().len() > 50);
     }
 }

@@ -4,6 +4,7 @@
 
 mod acker;
 mod address;
+mod arrival;
 mod connection;
 mod consumer;
 mod delay;
@@ -18,6 +19,7 @@ mod returns;
 mod session;
 mod settle;
 mod slot;
+mod socket;
 mod sweep;
 mod table;
 mod topology;

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{AsyncReadExt, AsyncWriteExt};
-use lapin::{
-    tcp::{AMQPUriTcpExt, TLSConfig},
-    uri::AMQPUri,
-};
+use lapin::uri::AMQPUri;
 
-use super::errors::Fault;
+use super::{errors::Fault, socket::Socket};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,9 +32,8 @@ pub(super) async fn server(uri: &AMQPUri) -> Result<Server, Fault> {
 }
 
 async fn greeting(uri: &AMQPUri) -> Result<Vec<u8>, Fault> {
-    let runtime = lapin::runtime::default_runtime()?;
     let exchange = async {
-        let mut stream = uri.connect_with_config_async(TLSConfig::default(), &runtime).await?;
+        let mut stream = Socket::default().connect(uri, TIMEOUT).await?;
         stream.write_all(b"AMQP\0\0\x09\x01").await?;
         let mut head = [0; 7];
         stream.read_exact(&mut head).await?;

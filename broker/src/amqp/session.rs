@@ -34,8 +34,6 @@ pub(super) struct Session {
     lanes: Vec<Lane>,
     /// Whether the queue's messages are in several queues, so that the broker does not bound what is fetched of them in all.
     levelled: bool,
-    /// Whether the lane of the suspects is asked first. In turns: neither side waits for the other to be empty.
-    suspects_first: bool,
     /// Ends with a reason to begin anew.
     check: Pin<Box<dyn Future<Output = String> + Send>>,
 }
@@ -46,13 +44,6 @@ pub(super) struct Lane {
     pub(super) suspects: bool,
     pub(super) channel: Arc<AckChannel>,
     consumer: lapin::Consumer,
-}
-
-/// A delivery and where it came from.
-pub(super) struct Fetched {
-    pub(super) raw: Delivery,
-    pub(super) channel: Arc<AckChannel>,
-    pub(super) suspects: bool,
 }
 
 impl Session {
@@ -82,7 +73,7 @@ impl Session {
         }
         let channels = names.into_iter().zip(lanes.iter().map(|lane| lane.channel.clone())).collect();
         let check = Box::pin(check(link.clone(), channels));
-        Ok(Self { link, lanes, levelled, suspects_first: false, check })
+        Ok(Self { link, lanes, levelled, check })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -101,23 +92,22 @@ impl Session {
         self.lanes
     }
 
-    /// The next delivery of any lane, or why there will be none.
-    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Fetched, String>> {
-        for suspects in [self.suspects_first, !self.suspects_first] {
-            for lane in self.lanes.iter_mut().filter(|lane| lane.suspects == suspects) {
-                match Pin::new(&mut lane.consumer).poll_next(context) {
-                    Poll::Pending => {}
-                    Poll::Ready(Some(Ok(raw))) => {
-                        self.suspects_first = !suspects;
-                        lane.channel.delivered();
-                        return Poll::Ready(Ok(Fetched { raw, channel: lane.channel.clone(), suspects }));
-                    }
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
-                    Poll::Ready(None) => return Poll::Ready(Err("the broker cancelled the consumer".into())),
-                }
+    /// The next delivery with the number of its lane, or why there will be none.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<(Delivery, usize), String>> {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            match Pin::new(&mut lane.consumer).poll_next(context) {
+                Poll::Pending => {}
+                Poll::Ready(Some(Ok(delivery))) => return Poll::Ready(Ok((delivery, number))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
+                Poll::Ready(None) => return Poll::Ready(Err("the broker cancelled the consumer".into())),
             }
         }
         self.check.as_mut().poll(context).map(Err)
+    }
+
+    /// The lanes, the highest priority first, the suspects' last.
+    pub(super) fn lanes(&self) -> &[Lane] {
+        &self.lanes
     }
 }
 

@@ -18,18 +18,17 @@ pub(super) struct AmqpSettle {
     id: TaskId,
     publisher: Arc<Publisher>,
     /// One of the subscription's places, where the broker does not count them all.
-    _place: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl AmqpSettle {
-    pub(super) fn new(
-        channel: Arc<AckChannel>,
-        tag: u64,
-        id: TaskId,
-        publisher: Arc<Publisher>,
-        place: Option<OwnedSemaphorePermit>,
-    ) -> Self {
-        Self { channel, tag, id, publisher, _place: place }
+    pub(super) fn new(channel: Arc<AckChannel>, tag: u64, id: TaskId, publisher: Arc<Publisher>) -> Self {
+        Self { channel, tag, id, publisher, place: None }
+    }
+
+    /// Takes one of the subscription's places, until it is settled or dropped.
+    pub(super) fn occupy(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(place);
     }
 
     /// Fails where the broker has taken the delivery back: a copy made now would be one too many.

@@ -1,5 +1,7 @@
 //! Looking through a queue without consuming it.
 
+use std::collections::HashSet;
+
 use lapin::{
     message::BasicGetMessage,
     options::{BasicAckOptions, BasicGetOptions},
@@ -11,7 +13,7 @@ use super::{
     table,
 };
 use crate::{
-    Error, Message, QueueName, Transport as _,
+    Error, Message, QueueName,
     transport::{Swept, Verdict},
 };
 
@@ -24,10 +26,10 @@ pub(super) async fn sweep(
     visit: &mut (dyn for<'m> FnMut(&'m Message) -> Verdict + Send),
 ) -> Result<Swept, Error> {
     let mut swept = Swept::default();
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let channel = transport.ask(async |link| link.channel().await).await?;
-    // Not more than there are now: what a verdict publishes to the same queue would be looked at again.
-    let there = transport.queue(name).await?.and_then(|info| info.ready).unwrap_or(0);
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX).min(there);
+    // Copies that a verdict put into this same queue: whoever meets one has seen all that was there before.
+    let mut again = HashSet::new();
     while swept.seen < limit {
         let getting = async {
             match channel.basic_get(name.as_str().into(), BasicGetOptions { no_ack: false }).await {
@@ -36,11 +38,12 @@ pub(super) async fn sweep(
                 Err(error) => Err(Fault::from(error)),
             }
         };
-        let Some(got) = transport.bounded(getting).await? else { break };
-        let BasicGetMessage { delivery, .. } = got;
+        let Some(BasicGetMessage { delivery, .. }) = transport.bounded(getting).await? else { break };
         let message = table::message(&delivery.properties, delivery.data);
-        let verdict = visit(&message);
-        let counter = match verdict {
+        if again.contains(&message.id()) {
+            break;
+        }
+        let counter = match visit(&message) {
             Verdict::Stop => break,
             Verdict::Keep => {
                 swept.seen += 1;
@@ -49,6 +52,9 @@ pub(super) async fn sweep(
             Verdict::Delete => &mut swept.deleted,
             Verdict::Move(to, copy) => {
                 transport.publisher.publish(&to, &copy).await?;
+                if to.queue.name == *name {
+                    again.insert(copy.id());
+                }
                 &mut swept.moved
             }
         };

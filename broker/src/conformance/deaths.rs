@@ -96,6 +96,9 @@ pub async fn suspects_come_one_at_a_time(fixture: &impl Fixture) {
         }
     }
     assert_eq!(suspects, 1);
+    // What arrives meanwhile goes past the suspect, and brings no second one along.
+    publish(&broker, &queue, message("healthy-3")).await;
+    assert_eq!(drain(&mut consumer, 1).await, ["healthy-3"]);
     quiet(&mut consumer).await;
     held.expect("one suspect is held").ack().await.unwrap();
     for _ in 0..2 {

@@ -31,6 +31,8 @@ struct Progress {
     /// What was settled, to be held again if it comes to nothing.
     settled: Vec<(Claim, Held)>,
     claimed: Vec<Batch>,
+    /// How many deliveries were given back.
+    returned: usize,
     identity: Option<Identity>,
 }
 
@@ -113,14 +115,11 @@ impl Writer {
                 store.set_consumers(owner, queue, u32::try_from(count).unwrap_or(u32::MAX))?;
             }
         }
-        for (claim, counted) in &self.returns {
-            store.release(*claim, *counted)?;
-        }
         for process in &self.dead {
             store.bury(*process)?;
         }
         let promoted = !self.consumers.is_empty() && store.promote()? > 0;
-        if promoted || !self.returns.is_empty() || !self.dead.is_empty() {
+        if promoted || !self.dead.is_empty() {
             self.heat();
         }
         let started = Instant::now();
@@ -134,6 +133,16 @@ impl Writer {
             } else {
                 progress.done.push(Done::default());
             }
+        }
+        // After the changes: an ack that nobody waits for any more is followed by the drop of its delivery.
+        if progress.done.len() == writes.len() {
+            for (claim, counted) in &self.returns {
+                store.release(*claim, *counted)?;
+            }
+            progress.returned = self.returns.len();
+        }
+        if progress.returned > 0 {
+            self.heat();
         }
         if let Some(owner) = owner {
             self.claim(store, owner, progress)?;
@@ -226,7 +235,7 @@ impl Writer {
     /// What was done holds: hands out what was claimed.
     fn committed(&mut self, progress: &mut Progress) {
         self.succeeded();
-        self.returns.clear();
+        self.returns.drain(..progress.returned);
         self.changed.clear();
         self.dead.clear();
         self.redeclare = false;

@@ -84,7 +84,7 @@ fn long_texts_are_cut_at_1024_characters() {
 #[derive(Serialize, Deserialize)]
 struct Charge {
     card: Value,
-    note: String,
+    note: Value,
     token: Option<String>,
 }
 
@@ -100,7 +100,7 @@ fn secrets_are_masked_whatever_their_value_is() {
     let broker = Broker::memory();
     let card = json!({"number": "4111,]}\"", "card": ["x\\", {}]});
     for token in [None, Some("t\"}, 'x': {".to_owned())] {
-        let charge = Charge { card: card.clone(), note: "card: \"token\"".into(), token };
+        let charge = Charge { card: card.clone(), note: json!("card: \"token\""), token };
         let (_, message) = broker.message(charge).build().unwrap();
         let text = message.headers.text(names::KWARGSREPR).unwrap();
         assert_eq!(text, r#"{'card': '***', 'note': 'card: "token"', 'token': '***'}"#);
@@ -109,8 +109,16 @@ fn secrets_are_masked_whatever_their_value_is() {
 }
 
 #[test]
+fn a_part_of_another_argument_is_no_secret_for_its_name() {
+    let charge = Charge { card: json!(1), note: json!([{"card": 2}]), token: None };
+    let (_, message) = Broker::memory().message(charge).build().unwrap();
+    let text = message.headers.text(names::KWARGSREPR).unwrap();
+    assert_eq!(text, "{'card': '***', 'note': [{'card': 2}], 'token': '***'}");
+}
+
+#[test]
 fn a_secret_stays_masked_where_the_text_is_cut() {
-    let charge = Charge { card: json!("4111".repeat(2000)), note: "n".repeat(4000), token: Some("t".into()) };
+    let charge = Charge { card: json!("4111".repeat(2000)), note: json!("n".repeat(4000)), token: Some("t".into()) };
     let (_, message) = Broker::memory().message(charge).build().unwrap();
     assert!(message.headers.text(names::KWARGSREPR).unwrap().starts_with("{'card': '***', 'note': 'nnn"));
 }
