@@ -9,16 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use celeriac::{Message, Outcome, broker::Bulk, prelude::*};
+use celeriac::{Message, Outcome, prelude::*};
 use tokio::sync::Notify;
 
 use crate::Failure;
+
+/// Where it is published to.
+pub(crate) const QUEUE: &str = "bench.noop";
 
 /// The size of every body, in bytes.
 const BODY: usize = 256;
 
 /// Does nothing with what fills its message.
-#[task(name = "bench.noop")]
+#[task(name = "bench.noop", queue = "bench.noop")]
 pub(crate) async fn noop(ctx: Context<Arc<Meter>>, padding: String) -> Result<(), TaskError> {
     drop(padding);
     ctx.state().tick();
@@ -76,13 +79,13 @@ impl Meter {
 }
 
 /// Runs what is in a queue until the meter has reached its target; everything must have succeeded.
-pub(crate) async fn work(broker: Broker, queue: &str, pool: Pool, meter: Arc<Meter>) -> Result<(), Failure> {
+pub(crate) async fn work(broker: Broker, pool: Pool, meter: Arc<Meter>) -> Result<(), Failure> {
     let (state, target, reached) = (meter.clone(), meter.target, meter);
     let worker = Worker::builder()
         .state(move || async move { Ok::<_, Infallible>(state) })
         .register::<Noop>()
         .broker(broker)
-        .pool(queue, pool)
+        .pool(QUEUE, pool)
         .build()?;
     let report = worker.run_until(async move { reached.reached().await }).await?;
     if report.tally.of(Outcome::Succeeded) != target {
@@ -92,10 +95,9 @@ pub(crate) async fn work(broker: Broker, queue: &str, pool: Pool, meter: Arc<Met
 }
 
 /// Publishes many, 512 in flight.
-pub(crate) async fn publish(broker: &Broker, queue: &str, count: u64) -> Result<(), Failure> {
+pub(crate) async fn publish(broker: &Broker, count: u64) -> Result<(), Failure> {
     let padding = padding()?;
-    let drafts = (0..count).map(|_| broker.message(Noop { padding: padding.clone() }).queue(queue));
-    for sent in Bulk::of(drafts).await {
+    for sent in broker.publish_all((0..count).map(|_| Noop { padding: padding.clone() })).await {
         sent?;
     }
     Ok(())

@@ -21,14 +21,13 @@ use crate::{
 };
 
 const BENCH: &str = "peers";
-const QUEUE: &str = "bench.peer.celeriac";
 
 /// The longest that one block may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
-    let queue = Queue::new(QUEUE)?.classic();
+    let queue = Queue::new(noop::QUEUE)?.classic();
     let broker = Broker::builder().url(&url).queue(queue.clone()).build()?;
     broker.transport().declare(&queue).await?;
     let depth = Depth::connect(&url).await?;
@@ -56,9 +55,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
 }
 
 async fn ours(broker: &Broker, depth: &Depth, url: &str, count: u64) -> Result<f64, Failure> {
-    noop::publish(broker, QUEUE, count).await?;
-    let worker = WorkerProcess::start("noop", url, QUEUE)?;
-    let rate = depth.emptied(QUEUE, count, PATIENCE).await?;
+    noop::publish(broker, count).await?;
+    let worker = WorkerProcess::start("noop", url, noop::QUEUE)?;
+    let rate = depth.emptied(noop::QUEUE, count, PATIENCE).await?;
     worker.ended().await?;
     Ok(rate)
 }

@@ -12,15 +12,14 @@ use crate::{
     row::{Goal, Row},
 };
 
-const QUEUE: &str = "bench.publish-and-run";
 const IN_FLIGHT: usize = 512;
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
     let broker = Broker::new(&url)?;
-    let queue = Queue::new(QUEUE)?;
+    let queue = Queue::new(noop::QUEUE)?;
     broker.transport().declare(&queue).await?;
-    let (publishing, consuming) = (Raw::connect(&url, QUEUE).await?, Raw::connect(&url, QUEUE).await?);
+    let (publishing, consuming) = (Raw::connect(&url, noop::QUEUE).await?, Raw::connect(&url, noop::QUEUE).await?);
     let message = noop::message(noop::padding()?)?;
     let properties = raw::properties_of(&message);
     let count = settings.operations(50_000);
@@ -29,8 +28,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         let begin = Instant::now();
         let took = if side == 0 {
             let meter = Meter::new(count);
-            let work = noop::work(broker.clone(), QUEUE, Pool::new(PREFETCH), meter.clone());
-            tokio::try_join!(noop::publish(&broker, QUEUE, count), work)?;
+            let work = noop::work(broker.clone(), Pool::new(PREFETCH), meter.clone());
+            tokio::try_join!(noop::publish(&broker, count), work)?;
             meter.took(Some(begin))?
         } else {
             let publish = publishing.publish_many(&message.body, &properties, count, IN_FLIGHT);

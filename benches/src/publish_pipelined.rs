@@ -14,15 +14,14 @@ use crate::{
 };
 
 const BENCH: &str = "publish-pipelined";
-const QUEUE: &str = "bench.publish-pipelined";
 const IN_FLIGHT: usize = 512;
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
     let broker = Broker::new(&url)?;
-    let queue = Queue::new(QUEUE)?;
+    let queue = Queue::new(noop::QUEUE)?;
     broker.transport().declare(&queue).await?;
-    let raw = Raw::connect(&url, QUEUE).await?;
+    let raw = Raw::connect(&url, noop::QUEUE).await?;
     let message = noop::message(noop::padding()?)?;
     let (equal, bare) = (raw::properties_of(&message), raw::bare());
     let count = settings.operations(100_000);
@@ -30,7 +29,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let blocks = interleave(settings, 3, async |side| {
         let (cpu, begin) = (Spent::begin(), Instant::now());
         match side {
-            0 => noop::publish(&broker, QUEUE, count).await?,
+            0 => noop::publish(&broker, count).await?,
             1 => raw.publish_many(&message.body, &equal, count, IN_FLIGHT).await?,
             _ => raw.publish_many(&message.body, &bare, count, IN_FLIGHT).await?,
         }

@@ -12,14 +12,12 @@ use crate::{
     row::{Goal, Row},
 };
 
-const QUEUE: &str = "bench.publish-serial";
-
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
     let broker = Broker::new(&url)?;
-    let queue = Queue::new(QUEUE)?;
+    let queue = Queue::new(noop::QUEUE)?;
     broker.transport().declare(&queue).await?;
-    let raw = Raw::connect(&url, QUEUE).await?;
+    let raw = Raw::connect(&url, noop::QUEUE).await?;
     let padding = noop::padding()?;
     let message = noop::message(padding.clone())?;
     let properties = raw::properties_of(&message);
@@ -30,7 +28,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         let begin = Instant::now();
         for _ in 0..count {
             match side {
-                0 => drop(broker.message(Noop { padding: padding.clone() }).queue(QUEUE).publish().await?),
+                0 => drop(broker.message(Noop { padding: padding.clone() }).publish().await?),
                 _ => raw.publish(&channel, &message.body, properties.clone()).await?,
             }
         }

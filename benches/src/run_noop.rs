@@ -12,23 +12,22 @@ use crate::{
 };
 
 const BENCH: &str = "run-noop";
-const QUEUE: &str = "bench.run-noop";
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
     let broker = Broker::new(&url)?;
-    let queue = Queue::new(QUEUE)?;
+    let queue = Queue::new(noop::QUEUE)?;
     broker.transport().declare(&queue).await?;
-    let raw = Raw::connect(&url, QUEUE).await?;
+    let raw = Raw::connect(&url, noop::QUEUE).await?;
     let count = settings.operations(50_000);
 
     let blocks = interleave(settings, 3, async |side| {
-        noop::publish(&broker, QUEUE, count).await?;
+        noop::publish(&broker, count).await?;
         let cpu = Spent::begin();
         let took = match side {
             0 => {
                 let meter = Meter::new(count);
-                noop::work(broker.clone(), QUEUE, Pool::new(PREFETCH), meter.clone()).await?;
+                noop::work(broker.clone(), Pool::new(PREFETCH), meter.clone()).await?;
                 meter.took(None)?
             }
             1 => raw.consume(count, Acks::Pipelined).await?,

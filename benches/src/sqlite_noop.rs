@@ -12,8 +12,6 @@ use crate::{
     sqlite_raw::RawSqlite,
 };
 
-const QUEUE: &str = "bench";
-
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for synchronous in ["full", "normal"] {
@@ -31,8 +29,8 @@ async fn compare(settings: &Settings, synchronous: &'static str) -> Result<Vec<R
             let path = folder.path().join("ours.db");
             let broker = Broker::new(&format!("sqlite://{}?synchronous={synchronous}", path.display()))?;
             let (meter, begin) = (Meter::new(count), Instant::now());
-            let work = noop::work(broker.clone(), QUEUE, Pool::new(128), meter.clone());
-            tokio::try_join!(noop::publish(&broker, QUEUE, count), work)?;
+            let work = noop::work(broker.clone(), Pool::new(128), meter.clone());
+            tokio::try_join!(noop::publish(&broker, count), work)?;
             let took = rate(count, meter.took(Some(begin))?);
             broker.close().await;
             return Ok(vec![took, took]);
