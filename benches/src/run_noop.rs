@@ -35,7 +35,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         };
         let measured = vec![rate(count, took), cpu.micros_per(count)];
         let left = broker.transport().purge(&queue.name).await?;
-        if left == 0 { Ok(measured) } else { Err(format!("{left} of {count} were left").into()) }
+        // A channel that closes may take its last acks with it: the broker holds some back while its queue is busy.
+        if left <= PREFETCH.into() { Ok(measured) } else { Err(format!("{left} of {count} were left").into()) }
     })
     .await?;
     broker.transport().delete(&queue.name).await?;
