@@ -109,7 +109,12 @@ impl Transport for AmqpTransport {
     }
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {
-        self.ask(async |link| Ok(link.declare_for_consumer(queue).await?.adoption)).await
+        let declared = async |link: Arc<Link>| {
+            let adoption = link.declare(queue, true).await?.adoption;
+            link.declare_suspects(queue).await?;
+            Ok(adoption)
+        };
+        self.ask(declared).await
     }
 
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
