@@ -15,15 +15,19 @@ use tokio::{
 
 use crate::{
     Failure,
-    noop::{Meter, Noop},
+    noop::{self, Meter, Noop},
     raw::PREFETCH,
 };
 
 /// The first word of a child's command line.
 pub(crate) const COMMAND: &str = "__worker";
 
+/// Where the two tasks below are published to.
+pub(crate) const PACED: &str = "bench.paced";
+pub(crate) const TIME_OF_DAY: &str = "bench.time-of-day";
+
 /// Says how long a worker took from one run to the next.
-#[task(name = "bench.paced")]
+#[task(name = "bench.paced", queue = "bench.paced")]
 pub(crate) async fn paced(ctx: Context<Arc<Mutex<Pace>>>) -> Result<(), TaskError> {
     ctx.state().lock().unwrap_or_else(PoisonError::into_inner).tick();
     Ok(())
@@ -48,15 +52,15 @@ impl Pace {
 }
 
 /// Says at what time of day it started.
-#[task(name = "bench.time-of-day")]
+#[task(name = "bench.time-of-day", queue = "bench.time-of-day")]
 pub(crate) async fn time_of_day(_ctx: Context<()>, number: u32) -> Result<(), TaskError> {
     println!("{number} {}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos());
     Ok(())
 }
 
-/// A child's side: `KIND URL QUEUE`. It works until its standard input ends.
+/// A child's side: `KIND URL`. It works until its standard input ends.
 pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
-    let [kind, url, queue] = words else { return Err("KIND URL QUEUE".into()) };
+    let [kind, url] = words else { return Err("KIND URL".into()) };
     match kind.as_str() {
         "pace" => {
             let pace = Arc::new(Mutex::new(Pace::default()));
@@ -65,7 +69,7 @@ pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
                 .state(move || async move { Ok::<_, Infallible>(state) })
                 .register::<Paced>()
                 .broker_url(url)
-                .pool(queue.as_str(), Pool::new(8))
+                .pool(PACED, Pool::new(8))
                 .build()?;
             println!("ready");
             let mut line = String::new();
@@ -75,7 +79,7 @@ pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
             println!("{} {}", pace.count, pace.longest.as_micros());
         }
         "clock" => {
-            let worker = Worker::builder().register::<TimeOfDay>().broker_url(url).pool(queue.as_str(), Pool::new(8));
+            let worker = Worker::builder().register::<TimeOfDay>().broker_url(url).pool(TIME_OF_DAY, Pool::new(8));
             worker.build()?.run_until(input_ended()).await?;
         }
         "noop" => {
@@ -84,8 +88,8 @@ pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
                 .state(move || async move { Ok::<_, Infallible>(state) })
                 .register::<Noop>()
                 .broker_url(url)
-                .queue(Queue::new(queue)?.classic())
-                .pool(queue.as_str(), Pool::new(PREFETCH));
+                .queue(Queue::new(noop::QUEUE)?.classic())
+                .pool(noop::QUEUE, Pool::new(PREFETCH));
             worker.build()?.run_until(input_ended()).await?;
         }
         unknown => return Err(format!("no kind {unknown}").into()),
@@ -107,9 +111,9 @@ pub(crate) struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    pub(crate) fn start(kind: &str, url: &str, queue: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(kind: &str, url: &str) -> Result<Self, Failure> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args([COMMAND, kind, url, queue])
+            .args([COMMAND, kind, url])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

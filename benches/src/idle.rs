@@ -6,7 +6,7 @@ use celeriac::{Broker, Queue, QueueName};
 
 use crate::{
     Failure,
-    child::{TimeOfDay, WorkerProcess},
+    child::{self, TimeOfDay, WorkerProcess},
     cpu,
     measure::{Settings, interleave},
     raw,
@@ -15,7 +15,6 @@ use crate::{
 };
 
 const BENCH: &str = "idle";
-const QUEUE: &str = "bench.idle";
 
 /// How long an idle worker is watched, after as much time to settle as `SETTLE`.
 const WATCHED: Duration = Duration::from_secs(10);
@@ -27,7 +26,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for (name, url) in [("SQLite", file), ("RabbitMQ", raw::url()?)] {
         let broker = Broker::new(&url)?;
-        broker.transport().declare(&Queue::new(QUEUE)?).await?;
+        broker.transport().declare(&Queue::new(child::TIME_OF_DAY)?).await?;
         let first = interleave(settings, 1, async |_| first_task(&broker, &url).await).await?.of(0, 0);
         let goal = Goal::AtMost(100.0);
         rows.push(Row::alone(BENCH, format!("{name}, process start to first task"), "ms", &first).goal(goal));
@@ -35,16 +34,16 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         let (memory, share) = watch(&url).await?;
         rows.push(Row::alone(BENCH, format!("{name}, memory"), "MiB", &[memory]).goal(Goal::AtMost(20.0)));
         rows.push(Row::alone(BENCH, format!("{name}, CPU"), "% of a core", &[share]).goal(Goal::AtMost(1.0)));
-        broker.transport().delete(&QueueName::new(QUEUE)?).await?;
+        broker.transport().delete(&QueueName::new(child::TIME_OF_DAY)?).await?;
         broker.close().await;
     }
     Ok(rows)
 }
 
 async fn first_task(broker: &Broker, url: &str) -> Result<Vec<f64>, Failure> {
-    broker.message(TimeOfDay { number: 0 }).queue(QUEUE).publish().await?;
+    broker.publish(TimeOfDay { number: 0 }).await?;
     let begin = Instant::now();
-    let mut worker = WorkerProcess::start("clock", url, QUEUE)?;
+    let mut worker = WorkerProcess::start("clock", url)?;
     worker.line().await?;
     let took = begin.elapsed();
     worker.ended().await?;
@@ -52,7 +51,7 @@ async fn first_task(broker: &Broker, url: &str) -> Result<Vec<f64>, Failure> {
 }
 
 async fn watch(url: &str) -> Result<(f64, f64), Failure> {
-    let worker = WorkerProcess::start("clock", url, QUEUE)?;
+    let worker = WorkerProcess::start("clock", url)?;
     tokio::time::sleep(SETTLE).await;
     let before = cpu::used(&worker.pid());
     tokio::time::sleep(WATCHED).await;

@@ -18,13 +18,14 @@ use crate::{
     row::{Goal, Row},
 };
 
-const QUEUE: &str = "bench.latency";
+/// Where stamps are published to.
+pub(crate) const QUEUE: &str = "bench.latency";
 
 /// 100 a second.
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
 
 /// Says when it starts.
-#[task(name = "bench.stamp")]
+#[task(name = "bench.stamp", queue = "bench.latency")]
 pub(crate) async fn stamp(ctx: Context<mpsc::UnboundedSender<(u32, Instant)>>, number: u32) -> Result<(), TaskError> {
     let _ = ctx.state().send((number, Instant::now()));
     Ok(())
@@ -38,13 +39,13 @@ pub(crate) struct Stamps {
 }
 
 impl Stamps {
-    pub(crate) fn begin(broker: &Broker, queue: &str) -> Result<Self, Failure> {
+    pub(crate) fn begin(broker: &Broker) -> Result<Self, Failure> {
         let (sender, started) = mpsc::unbounded_channel();
         let worker = Worker::builder()
             .state(move || async move { Ok::<_, Infallible>(sender) })
             .register::<Stamp>()
             .broker(broker.clone())
-            .pool(queue, Pool::new(8))
+            .pool(QUEUE, Pool::new(8))
             .build()?;
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
@@ -68,13 +69,13 @@ pub(crate) fn quantiles(latencies: &mut [f64]) -> Vec<f64> {
 }
 
 /// Publishes at the rate, and waits until all have started.
-pub(crate) async fn ours(broker: &Broker, queue: &str, stamps: &mut Stamps, count: u32) -> Result<Vec<f64>, Failure> {
+pub(crate) async fn ours(broker: &Broker, stamps: &mut Stamps, count: u32) -> Result<Vec<f64>, Failure> {
     let mut ticks = tokio::time::interval(PERIOD);
     let mut sent = Vec::new();
     for number in 0..count {
         ticks.tick().await;
         sent.push(Instant::now());
-        broker.message(Stamp { number }).queue(queue).publish().await?;
+        broker.publish(Stamp { number }).await?;
     }
     let mut latencies = Vec::new();
     while latencies.len() < sent.len() {
@@ -119,16 +120,16 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let queue = Queue::new(QUEUE)?;
     broker.transport().declare(&queue).await?;
     let raw = Raw::connect(&url, QUEUE).await?;
-    let (_, message) = broker.message(Stamp { number: 100 }).queue(QUEUE).build()?;
+    let (_, message) = broker.message(Stamp { number: 100 }).build()?;
     let properties = raw::properties_of(&message);
     let count = u32::try_from(settings.operations(400))?;
 
     let blocks = interleave(settings, 2, async |side| {
         if side == 0 {
-            let mut stamps = Stamps::begin(&broker, QUEUE)?;
+            let mut stamps = Stamps::begin(&broker)?;
             // The first one waits for the consumer.
-            ours(&broker, QUEUE, &mut stamps, 10).await?;
-            let measured = ours(&broker, QUEUE, &mut stamps, count).await?;
+            ours(&broker, &mut stamps, 10).await?;
+            let measured = ours(&broker, &mut stamps, count).await?;
             stamps.end().await?;
             Ok(measured)
         } else {

@@ -29,6 +29,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
     let queue = Queue::new(noop::QUEUE)?.classic();
     let broker = Broker::builder().url(&url).queue(queue.clone()).build()?;
+    // What the other benchmarks may have left is a quorum queue.
+    broker.transport().delete(&queue.name).await?;
     broker.transport().declare(&queue).await?;
     let depth = Depth::connect(&url).await?;
     let count = settings.operations(10_000);
@@ -56,7 +58,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
 
 async fn ours(broker: &Broker, depth: &Depth, url: &str, count: u64) -> Result<f64, Failure> {
     noop::publish(broker, count).await?;
-    let worker = WorkerProcess::start("noop", url, noop::QUEUE)?;
+    let worker = WorkerProcess::start("noop", url)?;
     let rate = depth.emptied(noop::QUEUE, count, PATIENCE).await?;
     worker.ended().await?;
     Ok(rate)

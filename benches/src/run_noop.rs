@@ -17,6 +17,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let url = raw::url()?;
     let broker = Broker::new(&url)?;
     let queue = Queue::new(noop::QUEUE)?;
+    // What an earlier run may have left.
+    broker.transport().delete(&queue.name).await?;
     broker.transport().declare(&queue).await?;
     let raw = Raw::connect(&url, noop::QUEUE).await?;
     let count = settings.operations(50_000);

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use celeriac::{Broker, QueueName, broker::Bulk};
+use celeriac::{Broker, QueueName};
 
 use crate::{
     Failure,
-    child::{Paced, WorkerProcess},
+    child::{self, Paced, WorkerProcess},
     measure::{Settings, interleave},
     row::{Goal, Row},
     sqlite_noop::scratch,
 };
 
 const BENCH: &str = "sqlite-fairness";
-const QUEUE: &str = "bench";
 const PROCESSES: usize = 4;
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
@@ -30,12 +29,12 @@ async fn block(count: u64) -> Result<Vec<f64>, Failure> {
     let folder = tempfile::tempdir_in(scratch()?)?;
     let url = format!("sqlite://{}", folder.path().join("fairness.db").display());
     let broker = Broker::new(&url)?;
-    for sent in Bulk::of((0..count).map(|_| broker.message(Paced {}).queue(QUEUE))).await {
+    for sent in broker.publish_all((0..count).map(|_| Paced {})).await {
         sent?;
     }
     let mut workers = Vec::new();
     for _ in 0..PROCESSES {
-        workers.push(WorkerProcess::start("pace", &url, QUEUE)?);
+        workers.push(WorkerProcess::start("pace", &url)?);
     }
     for worker in &mut workers {
         worker.line().await?;
@@ -43,7 +42,7 @@ async fn block(count: u64) -> Result<Vec<f64>, Failure> {
     for worker in &mut workers {
         worker.go().await?;
     }
-    let name = QueueName::new(QUEUE)?;
+    let name = QueueName::new(child::PACED)?;
     let left = async || {
         let info = broker.transport().queue(&name).await?;
         Ok::<_, Failure>(info.map_or(0, |info| info.ready.unwrap_or(0) + info.running.unwrap_or(0)))

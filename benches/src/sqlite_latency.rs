@@ -13,8 +13,6 @@ use crate::{
     sqlite_noop::scratch,
 };
 
-const QUEUE: &str = "bench";
-
 /// The worker's place, `synchronous`, and the goal for the median, in microseconds.
 const CASES: [(&str, &str, f64); 4] = [
     ("in process", "full", 2_000.0),
@@ -49,24 +47,24 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
 }
 
 async fn within(broker: &Broker, count: u32) -> Result<Vec<f64>, Failure> {
-    let mut stamps = Stamps::begin(broker, QUEUE)?;
-    latency::ours(broker, QUEUE, &mut stamps, 10).await?;
-    let measured = latency::ours(broker, QUEUE, &mut stamps, count).await?;
+    let mut stamps = Stamps::begin(broker)?;
+    latency::ours(broker, &mut stamps, 10).await?;
+    let measured = latency::ours(broker, &mut stamps, count).await?;
     stamps.end().await?;
     Ok(measured)
 }
 
 async fn across(broker: &Broker, url: &str, count: u32) -> Result<Vec<f64>, Failure> {
-    let mut worker = WorkerProcess::start("clock", url, QUEUE)?;
+    let mut worker = WorkerProcess::start("clock", url)?;
     // The first one waits for the process.
-    broker.message(TimeOfDay { number: 0 }).queue(QUEUE).publish().await?;
+    broker.publish(TimeOfDay { number: 0 }).await?;
     worker.line().await?;
     let mut ticks = tokio::time::interval(PERIOD);
     let mut sent = Vec::new();
     for number in 0..count {
         ticks.tick().await;
         sent.push(SystemTime::now());
-        broker.message(TimeOfDay { number }).queue(QUEUE).publish().await?;
+        broker.publish(TimeOfDay { number }).await?;
     }
     let mut latencies = Vec::new();
     for _ in 0..count {

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::{Failure, sqlite_noop::scratch};
 
 /// The versions that are compared.
-const PACKAGES: [&str; 2] = ["celery==5.7.0", "dramatiq[rabbitmq]==2.2.0"];
+const PACKAGES: [&str; 2] = ["celery==5.7.0", "dramatiq[rabbitmq]==2.2.1"];
 
 /// Another task queue.
 pub(super) struct Peer {
