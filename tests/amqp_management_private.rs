@@ -44,7 +44,7 @@ async fn queues_are_listed_and_counted_where_the_management_api_is_named() {
     let names: Vec<&str> = listed.iter().map(|info| info.name.as_str()).collect();
     assert_eq!(names, ["celeriac.undeliverable", "watched", "watched.dead"]);
 
-    let findings = seeing.transport().diagnose(&[queue.clone()]).await.unwrap();
+    let findings = seeing.transport().diagnose(std::slice::from_ref(&queue)).await.unwrap();
     assert_eq!(finding(&findings, "broker").severity, Severity::Fine);
     assert!(finding(&findings, "broker").text.starts_with("RabbitMQ "));
     assert_eq!(finding(&findings, "queue watched.dead").text, "no dead letters");

@@ -150,7 +150,7 @@ async fn among_many_in_flight_none_is_taken_for_published_whose_queue_is_gone() 
             Ok(()) => taken[number % 2] += 1,
             // A queue process that ends says no to what reaches it last.
             Err(Error::Unroutable { id, .. } | Error::Nacked { id, .. }) => {
-                assert_eq!((number % 2, id.as_str()), (1, number.to_string().as_str()))
+                assert_eq!((number % 2, id.as_str()), (1, number.to_string().as_str()));
             }
             Err(error) => panic!("{number}: {error:?}"),
         }
