@@ -40,10 +40,10 @@ struct Dms {
 }
 
 impl Dms {
-    async fn connect() -> Result<Self, Infallible> {
+    fn connect() -> Self {
         let host = "dms.example.org";
         println!("state: connected to {host}");
-        Ok(Self { host, indexed: AtomicU32::new(0) })
+        Self { host, indexed: AtomicU32::new(0) }
     }
 }
 
@@ -119,7 +119,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     broker.publish(Archive { document: 1 }).await?;
 
     let worker = Worker::builder()
-        .state(Dms::connect)
+        .state(|| async { Ok::<_, Infallible>(Dms::connect()) })
         .middleware(Log)
         .register::<Index>()
         .register::<Archive>()

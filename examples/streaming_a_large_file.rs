@@ -69,13 +69,13 @@ fn read(ctx: &Context<()>, file: &Path) -> io::Result<Totals> {
 
 /// Lines of 256 bytes: a reading, then a comment.
 fn write(file: &Path, mebibytes: u64) -> io::Result<()> {
-    let mut block = String::new();
+    let mut block = Vec::new();
     for reading in 0..READINGS_PER_MIB {
-        block.push_str(&format!("{:<255}\n", format!("{} from sensor {}", reading % 1000, reading % 7)));
+        writeln!(block, "{:<255}", format!("{} from sensor {}", reading % 1000, reading % 7))?;
     }
     let mut writer = BufWriter::new(File::create(file)?);
     for _ in 0..mebibytes {
-        writer.write_all(block.as_bytes())?;
+        writer.write_all(&block)?;
     }
     writer.flush()
 }

@@ -23,13 +23,13 @@ async fn whatever_was_published_is_there_after_the_broker_was_killed() {
     let (kill, killed) = tokio::sync::oneshot::channel();
     let mut kill = Some(kill);
     let publishing = async {
-        let attempts = (0..20_000).map(|number| {
+        let sends = (0..20_000).map(|number| {
             let (broker, queue) = (&broker, &queue);
             async move {
                 (number, broker.publish_message(Destination::now(queue.clone()), message(&number.to_string())).await)
             }
         });
-        let mut results = stream::iter(attempts).buffer_unordered(128);
+        let mut results = stream::iter(sends).buffer_unordered(128);
         let (mut published, mut unknown) = (HashSet::new(), 0);
         while let Some((number, result)) = results.next().await {
             match result {

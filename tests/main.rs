@@ -25,3 +25,4 @@ mod examples;
 mod support_faults;
 mod support_private;
 mod worker_faults;
+mod worker_private;

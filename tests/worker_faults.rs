@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::{
     support::{BOUND, Child, amqp_url, eventually, example, unique},
-    work::{Poison, Work},
+    work::{Flaky, Poison, Work},
 };
 
 /// One broker, and the queue of one test in it.
@@ -200,6 +200,15 @@ async fn five_deploys_in_a_row_bury_nothing_on_sqlite() {
 #[tokio::test]
 async fn five_deploys_in_a_row_bury_nothing_on_amqp() {
     five_deploys_in_a_row_bury_nothing(Fixture::amqp()).await;
+}
+
+/// RabbitMQ drops a message that seems to run in a circle; a copy must not carry the original's way with it.
+#[tokio::test]
+async fn a_task_retried_thirty_times_is_not_dropped_as_a_circle() {
+    let fixture = Fixture::amqp();
+    fixture.broker.message(Flaky { failures: 30 }).queue(&fixture.queue).publish().await.unwrap();
+    let mut worker = fixture.worker(1, 1);
+    worker.wait_for_line(|line| line == "ended after 30 failures").await;
 }
 
 async fn bad_messages_are_buried_with_their_bytes_and_the_worker_goes_on(fixture: Fixture) {

@@ -15,6 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let report = Worker::builder()
         .register::<work::Work>()
         .register::<work::Poison>()
+        .register::<work::Flaky>()
         .pool(queue, Pool::new(concurrency.parse()?))
         .pool("faults", Pool::new(1))
         .shutdown_timeout(Duration::from_secs(seconds.parse()?))

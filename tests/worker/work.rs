@@ -19,3 +19,13 @@ pub(crate) async fn poison() -> Result<(), TaskError> {
     println!("poisoned");
     std::process::abort()
 }
+
+/// Fails its first attempts.
+#[task(name = "faults.flaky", queue = "faults", retry(max_attempts = 40, backoff = "100ms..100ms", jitter = none))]
+pub(crate) async fn flaky(ctx: Context<()>, failures: u32) -> Result<(), TaskError> {
+    if ctx.attempt() <= failures {
+        return Err(TaskError::new("not yet"));
+    }
+    println!("ended after {failures} failures");
+    Ok(())
+}

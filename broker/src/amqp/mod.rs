@@ -198,6 +198,10 @@ impl Transport for AmqpTransport {
         examined.await.map_err(|fault| self.error(fault))
     }
 
+    async fn delayed(&self, _name: &QueueName) -> Result<Option<u64>, Error> {
+        self.ask(async |link| delay::waiting(&link).await.map(Some)).await
+    }
+
     async fn consumer_timeout(&self, queue: &QueueName) -> Option<Duration> {
         let Some(management) = &self.management else { return Some(DEFAULT_CONSUMER_TIMEOUT) };
         let known = self.ask(async |link| Ok(diagnose::known_consumer_timeout(&link, management, queue).await)).await;

@@ -110,7 +110,8 @@ impl Publisher {
             let link = &channel.link;
             let levels = match link.declared.ready(&queue.name, !delay.is_zero()) {
                 Some(levels) => levels,
-                None => match link.declare(queue, !delay.is_zero()).await {
+                // Boxed, as below: every publish in flight would have to have room for what is hardly ever done.
+                None => match Box::pin(link.declare(queue, !delay.is_zero())).await {
                     Ok(work) => work.levels,
                     Err(_) if !link.is_alive() && !retried => {
                         retried = true;
@@ -121,7 +122,7 @@ impl Publisher {
             };
             if let Some(reason) = link.blocked() {
                 *phase = Phase::Blocked(reason);
-                link.unblocked().await;
+                Box::pin(link.unblocked()).await;
             }
             let properties = table::properties(message, link.frame_max()).map_err(|fault| Error::Encode {
                 task: message.task().unwrap_or("?").to_owned(),
@@ -164,7 +165,7 @@ impl Publisher {
         if let Some(channel) = self.channel.peek() {
             return Ok(channel);
         }
-        self.channel.get(|| async { ConfirmChannel::open(self.connector.link().await?).await }).await
+        Box::pin(self.channel.get(|| async { ConfirmChannel::open(self.connector.link().await?).await })).await
     }
 
     /// Publishes again what came back after its caller had been told that the broker has it. See [`Returns`].

@@ -7,7 +7,7 @@ use lapin::{
     types::{AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString},
 };
 
-use crate::{HeaderValue, Headers, Message, Properties};
+use crate::{HeaderValue, Headers, Message, Properties, message::names};
 
 /// Persistent: the broker writes the message to disk before it confirms.
 const PERSISTENT: u8 = 2;
@@ -70,7 +70,7 @@ pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> Message {
         .headers()
         .iter()
         .flat_map(FieldTable::inner)
-        .map(|(name, value)| (Cow::Owned(name.to_string()), from_amqp(value)))
+        .map(|(name, value)| (names::interned(name.as_str()), from_amqp(value)))
         .collect();
     let properties = Properties {
         content_type: text(properties.content_type()).map(Cow::Owned),

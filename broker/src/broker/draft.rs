@@ -5,6 +5,7 @@ use std::{
 };
 
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use super::{Broker, call::Call};
 use crate::{
@@ -179,12 +180,13 @@ impl<T> Draft<T> {
     ///
     /// # Cancel safety
     /// A dropped future may or may not have published.
-    #[tracing::instrument(name = "celeriac.publish", level = "debug", skip_all, fields(task = self.name()))]
     pub async fn publish(self) -> Result<Sent<T>, Error> {
+        // By hand: the attribute would keep a second draft in the future, of which there are many at once.
+        let span = tracing::debug_span!("celeriac.publish", task = self.name());
         let broker = self.broker.clone();
-        let (to, message) = self.build()?;
+        let (to, message) = span.in_scope(|| self.build())?;
         let sent = Sent { id: message.id(), queue: to.queue.name.clone(), task: PhantomData };
-        broker.publish_message(to, message).await?;
+        broker.publish_message(to, message).instrument(span).await?;
         Ok(sent)
     }
 

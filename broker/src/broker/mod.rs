@@ -128,7 +128,8 @@ impl Broker {
     /// # }
     /// ```
     pub fn publish_all<T: Task>(&self, tasks: impl IntoIterator<Item = T>) -> Bulk<T> {
-        Bulk::new(tasks.into_iter().map(|task| self.message(task)).collect())
+        let (broker, tasks) = (self.clone(), tasks.into_iter().collect::<Vec<_>>());
+        Bulk::new(tasks.into_iter().map(move |task| broker.message(task)))
     }
 
     /// Publishes a message that is already put together; for tools and replays.

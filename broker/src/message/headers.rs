@@ -9,6 +9,9 @@ use super::HeaderValue;
 ///
 /// Instants of ours are integers, milliseconds since 1970; durations are milliseconds.
 pub mod names {
+    #[cfg(feature = "amqp")]
+    use std::borrow::Cow;
+
     /// The language of the producer.
     pub const LANG: &str = "lang";
     /// The task's name; its presence is what makes a message protocol 2.
@@ -80,6 +83,35 @@ pub mod names {
     pub const DEAD_QUEUE: &str = "celeriac-dead-queue";
     /// The names of foreign headers that had to go, because with them a copy did not fit a frame.
     pub const DROPPED: &str = "celeriac-dropped";
+
+    /// The name, without a copy of it where it is one that every message has.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn interned(name: &str) -> Cow<'static, str> {
+        const COMMON: [&str; 21] = [
+            ARGSREPR,
+            ETA,
+            EXPIRES,
+            GROUP,
+            GROUP_INDEX,
+            ID,
+            IGNORE_RESULT,
+            KWARGSREPR,
+            LANG,
+            ORIGIN,
+            PARENT_ID,
+            PUBLISHED_AT,
+            READY_AT,
+            REPLACED_TASK_NESTING,
+            RETRIES,
+            ROOT_ID,
+            SHADOW,
+            STAMPED_HEADERS,
+            STAMPS,
+            TASK,
+            TIMELIMIT,
+        ];
+        COMMON.iter().find(|common| **common == name).map_or_else(|| Cow::Owned(name.to_owned()), |name| (*name).into())
+    }
 }
 
 /// A header table, in its order.

@@ -26,8 +26,8 @@ struct Mailer {
 }
 
 impl Mailer {
-    async fn connect() -> Result<Self, Infallible> {
-        Ok(Self { server: "smtp.example.org", sent: AtomicU32::new(0) })
+    fn connect() -> Self {
+        Self { server: "smtp.example.org", sent: AtomicU32::new(0) }
     }
 }
 
@@ -42,7 +42,11 @@ impl Handler<Mailer> for SendMail {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let worker = Worker::builder().state(Mailer::connect).register::<SendMail>().pool("mail", Pool::new(1)).build()?;
+    let worker = Worker::builder()
+        .state(|| async { Ok::<_, Infallible>(Mailer::connect()) })
+        .register::<SendMail>()
+        .pool("mail", Pool::new(1))
+        .build()?;
     let report = worker.run_until_idle().await?;
     println!("{}", report.tally);
     Ok(())

@@ -37,55 +37,67 @@ pub(super) async fn ack_early<S>(shared: &Shared<S>, delivery: Delivery) -> Opti
 
 /// Does to the delivery what was decided, and says so once.
 pub(crate) async fn settle<S>(shared: &Shared<S>, original: Original, decision: Decision) {
-    let now = shared.broker.clock().now();
-    let (message, queue, deliveries) = original.parts();
-    let mut record = Record {
-        task: message.task().map(str::to_owned),
-        id: message.id(),
-        queue: queue.name.clone(),
-        outcome: decision.outcome(),
-        reason: decision.reason(),
-        delay: decision.delay(),
-        error: None,
-        at: Instant::now(),
-    };
-    let replacement = match &decision {
-        Decision::Finish { .. } => None,
-        Decision::Retry { delay, .. } => {
-            Some((Destination::after(queue.clone(), *delay), message.next_attempt(*delay, now)))
-        }
-        Decision::Defer { delay, reason } => {
-            let mut copy = message.deferred(*delay, now, deliveries);
-            if *reason == Reason::NotYet && *delay == MAX_DELAY {
-                // Its eta is farther away than a broker can hold: it waits again when it comes back.
-                copy.headers.remove(names::READY_AT);
-            }
-            Some((Destination::after(queue.clone(), *delay), copy))
-        }
-        Decision::GiveBack => Some((Destination::now(queue.clone()), message.given_back(deliveries))),
-        Decision::Bury { reason, error, .. } => match dead_queue(shared, queue) {
-            Ok(dead) => Some((Destination::now(dead), message.dead(*reason, error, &queue.name, now))),
+    let outcome = decision.outcome();
+    // What says so is copied from the message only where somebody listens.
+    let record = is_reported(shared, outcome).then(|| record(&original, &decision));
+    let settled = match (original, &decision) {
+        (Original::Held(delivery), Decision::Finish { .. }) => delivery.ack().await,
+        (Original::Acked(..), Decision::Finish { .. }) => Ok(()),
+        // Boxed: a run that ends well has no room for it.
+        (original, _) => match replacement(shared, &original, &decision) {
+            Ok((to, copy)) => Box::pin(put_in_stead(shared, original, to, copy)).await,
             Err(error) => {
                 tracing::error!(%error, "no dead letter queue can be named; the message stays where it is");
                 return;
             }
         },
     };
-    let settled = match (original, replacement) {
-        (Original::Held(delivery), None) => delivery.ack().await,
-        (Original::Held(delivery), Some((to, copy))) => replace(delivery, &to, &copy).await,
-        (Original::Acked(..), None) => Ok(()),
-        (Original::Acked(..), Some((to, copy))) => publish(shared, to, copy).await,
-    };
     match settled {
         Ok(()) => {
-            shared.counters.count(record.outcome);
-            if let Decision::Retry { error, .. } | Decision::Bury { error, .. } = decision {
-                record.error = Some(error);
+            shared.counters.count(outcome);
+            if let Some(mut record) = record {
+                if let Decision::Retry { error, .. } | Decision::Bury { error, .. } = decision {
+                    record.error = Some(error);
+                }
+                report(shared, record);
             }
-            report(shared, record);
         }
         Err(error) => lost(shared, &error),
+    }
+}
+
+/// What is to be in the original's stead, and where.
+fn replacement<S>(
+    shared: &Shared<S>,
+    original: &Original,
+    decision: &Decision,
+) -> Result<(Destination, Message), Error> {
+    let now = shared.broker.clock().now();
+    let (message, queue, deliveries) = original.parts();
+    Ok(match decision {
+        Decision::Retry { delay, .. } => (Destination::after(queue.clone(), *delay), message.next_attempt(*delay, now)),
+        Decision::Defer { delay, reason } => {
+            let mut copy = message.deferred(*delay, now, deliveries);
+            if *reason == Reason::NotYet && *delay == MAX_DELAY {
+                // Its eta is farther away than a broker can hold: it waits again when it comes back.
+                copy.headers.remove(names::READY_AT);
+            }
+            (Destination::after(queue.clone(), *delay), copy)
+        }
+        Decision::Finish { .. } | Decision::GiveBack => {
+            (Destination::now(queue.clone()), message.given_back(deliveries))
+        }
+        Decision::Bury { reason, error, .. } => {
+            let dead = dead_queue(shared, queue)?;
+            (Destination::now(dead), message.dead(*reason, error, &queue.name, now))
+        }
+    })
+}
+
+async fn put_in_stead<S>(shared: &Shared<S>, original: Original, to: Destination, copy: Message) -> Result<(), Error> {
+    match original {
+        Original::Held(delivery) => replace(delivery, &to, &copy).await,
+        Original::Acked(..) => publish(shared, to, copy).await,
     }
 }
 
@@ -142,6 +154,29 @@ fn lost<S>(shared: &Shared<S>, error: &Error) {
         error = error as &dyn std::error::Error,
         "a run is not reported as done: its delivery was lost, and runs again"
     );
+}
+
+/// Whether anybody wants to know what became of a delivery.
+fn is_reported<S>(shared: &Shared<S>, outcome: Outcome) -> bool {
+    let logged = match outcome {
+        Outcome::Failed | Outcome::Rejected => tracing::enabled!(tracing::Level::ERROR),
+        _ => tracing::enabled!(tracing::Level::INFO),
+    };
+    logged || shared.records.is_some()
+}
+
+fn record(original: &Original, decision: &Decision) -> Record {
+    let (message, queue, _) = original.parts();
+    Record {
+        task: message.task().map(str::to_owned),
+        id: message.id(),
+        queue: queue.name.clone(),
+        outcome: decision.outcome(),
+        reason: decision.reason(),
+        delay: decision.delay(),
+        error: None,
+        at: Instant::now(),
+    }
 }
 
 /// Says once what became of a delivery.
