@@ -208,11 +208,15 @@ impl Transport for AmqpTransport {
         known.ok().flatten().or(Some(DEFAULT_CONSUMER_TIMEOUT))
     }
 
+    async fn flush(&self) {
+        let _ = tokio::time::timeout(ASK_TIMEOUT, self.acks.settle_down()).await;
+    }
+
     async fn close(&self) {
         self.closed.cancel();
         self.publisher.close().await;
         // Somebody may go on settling; that must not keep this from ending.
-        let _ = tokio::time::timeout(ASK_TIMEOUT, self.acks.settle_down()).await;
+        self.flush().await;
         self.connector.close().await;
     }
 }

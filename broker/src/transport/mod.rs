@@ -144,6 +144,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Resolves when what was settled can no longer be lost with this process. [`close`](Self::close) waits for it too.
+    async fn flush(&self) {}
+
     /// Closes its connections. What was handed over stays; consumers end.
     async fn close(&self);
 }
