@@ -19,7 +19,7 @@
 //!     permanent: the card of account 7 has expired
 //! Account 7 has a new card. Replayed: 1
 //!   charge: account 7 has paid 1999
-//!   1 attempts, 1 succeeded
+//!   1 attempt, 1 succeeded
 //! ```
 
 use std::{convert::Infallible, time::Duration};

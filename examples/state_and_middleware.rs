@@ -40,11 +40,7 @@ struct Dms {
 }
 
 impl Dms {
-<<<<<<< HEAD
-    fn connect() -> Result<Self, Infallible> {
-=======
     fn connect() -> Self {
->>>>>>> refs/heads/examples
         let host = "dms.example.org";
         println!("state: connected to {host}");
         Self { host, indexed: AtomicU32::new(0) }
@@ -123,11 +119,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     broker.publish(Archive { document: 1 }).await?;
 
     let worker = Worker::builder()
-<<<<<<< HEAD
-        .state(|| async { Dms::connect() })
-=======
         .state(|| async { Ok::<_, Infallible>(Dms::connect()) })
->>>>>>> refs/heads/examples
         .middleware(Log)
         .register::<Index>()
         .register::<Archive>()

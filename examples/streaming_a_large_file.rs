@@ -71,13 +71,7 @@ fn read(ctx: &Context<()>, file: &Path) -> io::Result<Totals> {
 fn write(file: &Path, mebibytes: u64) -> io::Result<()> {
     let mut block = Vec::new();
     for reading in 0..READINGS_PER_MIB {
-<<<<<<< HEAD
-        let line = format!("{} from sensor {}", reading % 1000, reading % 7);
-        // Writing to a String does not fail.
-        let _ = writeln!(block, "{line:<255}");
-=======
         writeln!(block, "{:<255}", format!("{} from sensor {}", reading % 1000, reading % 7))?;
->>>>>>> refs/heads/examples
     }
     let mut writer = BufWriter::new(File::create(file)?);
     for _ in 0..mebibytes {

@@ -54,6 +54,9 @@ pub use celeriac_cli as cli;
 #[doc(inline)]
 pub use celeriac_macros::task;
 #[cfg(feature = "worker")]
+#[doc(no_inline)]
+pub use celeriac_worker::async_trait;
+#[cfg(feature = "worker")]
 #[doc(inline)]
 pub use celeriac_worker::{
     self as worker, CancelReason, Context, DrainReport, Failure, Handler, Middleware, Pool, SoftLimit, Tally, Worker,

@@ -43,7 +43,16 @@ async fn a_queue_deleted_under_its_consumer_is_declared_again_and_consumed() {
         async {
             let found = || async { broker.transport().queue(&queue.name).await.unwrap() };
             eventually(BOUND, found).await;
-            publish(&crate::amqp_steps::broker(), &queue, "after").await;
+            let publisher = crate::amqp_steps::broker();
+            // What reaches the deleted queue's last moments is refused, and may be tried again.
+            eventually(BOUND, || async {
+                match publisher.publish_message(Destination::now(queue.clone()), message("after")).await {
+                    Ok(()) => Some(()),
+                    Err(Error::Nacked { .. }) => None,
+                    Err(error) => panic!("{error}"),
+                }
+            })
+            .await;
         }
     );
     consumer.stop().await;

@@ -98,7 +98,7 @@ async fn failures_are_retried_or_buried_and_a_dead_letter_is_replayed() {
             "permanent: the card of account 7 has expired",
             "Account 7 has a new card. Replayed: 1",
             "charge: account 7 has paid 1999",
-            "1 attempts, 1 succeeded",
+            "1 attempt, 1 succeeded",
         ],
     );
     assert_lines(&output, &["lookup: attempt 2 after 300 ms succeeded"]);

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use celeriac::{Broker, Queue};
+use celeriac::{Broker, Outcome, Queue, Worker};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 
 use crate::{
     support::{Child, PrivateRabbit, example},
-    work::Work,
+    work::{Flaky, Work},
 };
 
 const QUEUE: &str = "outlives";
@@ -54,6 +54,20 @@ async fn a_worker_whose_broker_is_away_still_stops_when_asked() {
     rabbit.kill();
     worker.signal(Signal::SIGTERM);
     assert!(worker.wait_within(Duration::from_secs(20)).await.success(), "{}", worker.output());
+}
+
+#[tokio::test]
+async fn a_worker_runs_until_idle_also_through_delays_and_retries() {
+    let rabbit = PrivateRabbit::start().await;
+    let broker = Broker::new(&rabbit.url()).unwrap();
+    let delay = Duration::from_secs(1);
+    broker.message(Work { n: 1, millis: 1 }).queue(QUEUE).delay(delay).publish().await.unwrap();
+    broker.message(Flaky { failures: 5 }).queue(QUEUE).publish().await.unwrap();
+    let builder = Worker::builder().broker(broker).register::<Work>().register::<Flaky>();
+    let worker = builder.only_queues([QUEUE]).build().unwrap();
+    let report = tokio::time::timeout(Duration::from_secs(60), worker.run_until_idle()).await.unwrap().unwrap();
+    assert_eq!(report.tally.of(Outcome::Succeeded), 2, "{report}");
+    assert_eq!(report.tally.of(Outcome::Retried), 5, "{report}");
 }
 
 #[tokio::test]

@@ -62,9 +62,11 @@ use syn::{Item, parse_macro_input, spanned::Spanned as _};
 /// }
 /// # use celeriac::{Context, Handler, TaskError};
 ///
-/// // in the worker's crate
-/// impl Handler<()> for SendMail {
-///     async fn run(self, _ctx: Context<()>) -> Result<u32, TaskError> {
+/// // in the worker's crate; the state is a type of its own, since `()` and the task both belong to others
+/// struct Mailer;
+///
+/// impl Handler<Mailer> for SendMail {
+///     async fn run(self, _ctx: Context<Mailer>) -> Result<u32, TaskError> {
 ///         Ok(250)
 ///     }
 /// }

@@ -31,6 +31,9 @@ mod sources;
 mod tally;
 mod watchdog;
 
+/// For implementations of [`Middleware`] and of `Hooks`.
+#[doc(no_inline)]
+pub use async_trait::async_trait;
 pub use context::{CancelReason, Context, SoftLimit};
 pub use error::Error;
 pub use handler::Handler;

@@ -19,7 +19,10 @@ pub struct Failure {
     pub retry_in: Option<Duration>,
 }
 
-/// Code that runs around every task of a worker, in the order of registration.
+/// Code that runs around every task of a worker, in the order of registration; written with [`async_trait`](crate::async_trait).
+///
+/// The order of one attempt is: `before`, the handler, after a failure `on_failure` and then `on_retry` or `on_exhausted`,
+/// the settlement, `after`.
 ///
 /// The hooks after a failure run before the message is settled: what they publish is with the broker before the
 /// message is gone, and after a crash between the two they run again.

@@ -78,7 +78,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} attempts", self.attempts)?;
+        write!(f, "{} attempt{}", self.attempts, if self.attempts == 1 { "" } else { "s" })?;
         for (outcome, count) in &self.outcomes {
             write!(f, ", {count} {outcome}")?;
         }

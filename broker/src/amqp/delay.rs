@@ -40,6 +40,22 @@ const MARKER: &str = "celeriac.delay.v1";
 const DURABLE_EXCHANGE: ExchangeDeclareOptions =
     ExchangeDeclareOptions { passive: false, durable: true, auto_delete: false, internal: false, nowait: false };
 
+/// How many messages wait in all levels, whatever queue they are bound for.
+pub(super) async fn waiting(link: &Link) -> Result<u64, Fault> {
+    let channel = link.channel().await?;
+    let mut waiting = 0;
+    for level in 0..LEVELS {
+        let passive = QueueDeclareOptions::durable().passive();
+        match channel.queue_declare(level_name(level).into(), passive, FieldTable::default()).await {
+            Ok(queue) => waiting += u64::from(queue.message_count()),
+            // Nothing was delayed yet: the levels come with the first delay.
+            Err(error) if said(&error, NOT_FOUND).is_some() => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(waiting)
+}
+
 /// The name of a level's exchange and queue.
 pub(super) fn level_name(level: u8) -> String {
     format!("{MARKER}.{level}")

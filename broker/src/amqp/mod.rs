@@ -109,7 +109,12 @@ impl Transport for AmqpTransport {
     }
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {
-        self.ask(async |link| Ok(link.declare_for_consumer(queue).await?.adoption)).await
+        let declared = async |link: Arc<Link>| {
+            let adoption = link.declare(queue, true).await?.adoption;
+            link.declare_suspects(queue).await?;
+            Ok(adoption)
+        };
+        self.ask(declared).await
     }
 
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
@@ -193,17 +198,25 @@ impl Transport for AmqpTransport {
         examined.await.map_err(|fault| self.error(fault))
     }
 
+    async fn delayed(&self, _name: &QueueName) -> Result<Option<u64>, Error> {
+        self.ask(async |link| delay::waiting(&link).await.map(Some)).await
+    }
+
     async fn consumer_timeout(&self, queue: &QueueName) -> Option<Duration> {
         let Some(management) = &self.management else { return Some(DEFAULT_CONSUMER_TIMEOUT) };
         let known = self.ask(async |link| Ok(diagnose::known_consumer_timeout(&link, management, queue).await)).await;
         known.ok().flatten().or(Some(DEFAULT_CONSUMER_TIMEOUT))
     }
 
+    async fn flush(&self) {
+        let _ = tokio::time::timeout(ASK_TIMEOUT, self.acks.settle_down()).await;
+    }
+
     async fn close(&self) {
         self.closed.cancel();
         self.publisher.close().await;
         // Somebody may go on settling; that must not keep this from ending.
-        let _ = tokio::time::timeout(ASK_TIMEOUT, self.acks.settle_down()).await;
+        self.flush().await;
         self.connector.close().await;
     }
 }

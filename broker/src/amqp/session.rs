@@ -22,12 +22,15 @@ use super::{
     slot::Mortal,
     topology::{has_companions, suspect_name},
 };
-use crate::transport::Subscription;
+use crate::{Queue, transport::Subscription};
 
 /// How often a session looks whether the broker still serves it.
 ///
 /// A queue that is deleted and declared again at once leaves consumers that the broker has forgotten and never told.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the suspects' queue may take to answer, each time it is asked.
+const SUSPECTS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long no acknowledgement is sent before a consumer is cancelled.
 const QUIET: Duration = Duration::from_millis(100);
@@ -37,46 +40,45 @@ pub(super) struct Session {
     lanes: Vec<Lane>,
     /// Whether the queue's messages are in several queues, so that the broker does not bound what is fetched of them in all.
     levelled: bool,
-    /// Ends with a reason to begin anew.
-    check: Pin<Box<dyn Future<Output = String> + Send>>,
+    /// The lane of the suspects, until it is open. The others do not wait for it: a quorum queue that lost its leader answers
+    /// nobody, and this one's must not hold up the work.
+    suspects: Option<Pin<Box<dyn Future<Output = Lane> + Send>>>,
 }
 
 /// One consumer on a channel of its own.
-#[derive(Debug)]
 pub(super) struct Lane {
     pub(super) suspects: bool,
     pub(super) channel: Arc<AckChannel>,
     consumer: lapin::Consumer,
+    /// Ends with a reason to begin anew.
+    check: Pin<Box<dyn Future<Output = String> + Send>>,
 }
 
 impl Session {
     /// Connects where need be, declares what the subscription needs, and begins to consume.
-    pub(super) async fn open(connector: &Connector, acks: &Acks, subscription: &Subscription) -> Result<Self, Fault> {
+    pub(super) async fn open(
+        connector: &Connector,
+        acks: &Arc<Acks>,
+        subscription: &Subscription,
+    ) -> Result<Self, Fault> {
         let link = connector.link().await?;
         let queue = &subscription.queue;
-        let levels = link.declare_for_consumer(queue).await?.levels;
-        let mut names: Vec<String> = levels.names(&queue.name).map(String::from).collect();
-        let levelled = names.len() > 1;
-        let mut lanes = Vec::with_capacity(names.len() + 1);
-        let opened = async {
-            for name in &names {
-                lanes.push(Lane::open(&link, acks, name, subscription.prefetch, false).await?);
+        let levels = link.declare(queue, true).await?.levels;
+        let mut lanes = Vec::new();
+        for name in levels.names(&queue.name) {
+            match Lane::open(&link, acks, &name, subscription.prefetch, false).await {
+                Ok(lane) => lanes.push(lane),
+                Err(fault) => {
+                    // Whatever was believed to be there may have been deleted meanwhile.
+                    link.declared.forget(&queue.name);
+                    return Err(fault);
+                }
             }
-            if has_companions(&queue.name) {
-                let name = suspect_name(&queue.name);
-                lanes.push(Lane::open(&link, acks, &name, 1, true).await?);
-                names.push(name);
-            }
-            Ok(())
-        };
-        if let Err(fault) = opened.await {
-            // Whatever was believed to be there may have been deleted meanwhile.
-            link.declared.forget(&queue.name);
-            return Err(fault);
         }
-        let channels = names.into_iter().zip(lanes.iter().map(|lane| lane.channel.clone())).collect();
-        let check = Box::pin(check(link.clone(), channels));
-        Ok(Self { link, lanes, levelled, check })
+        let suspects = has_companions(&queue.name).then(|| -> Pin<Box<dyn Future<Output = Lane> + Send>> {
+            Box::pin(open_suspects(link.clone(), acks.clone(), queue.clone()))
+        });
+        Ok(Self { link, levelled: lanes.len() > 1, lanes, suspects })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -97,6 +99,12 @@ impl Session {
 
     /// The next delivery with the number of its lane, or why there will be none.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<(Delivery, usize), String>> {
+        if let Some(opening) = &mut self.suspects
+            && let Poll::Ready(lane) = opening.as_mut().poll(context)
+        {
+            self.suspects = None;
+            self.lanes.push(lane);
+        }
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             match Pin::new(&mut lane.consumer).poll_next(context) {
                 Poll::Pending => {}
@@ -105,7 +113,11 @@ impl Session {
                 Poll::Ready(None) => return Poll::Ready(Err("the broker cancelled the consumer".into())),
             }
         }
-        self.check.as_mut().poll(context).map(Err)
+        let lost = self.lanes.iter_mut().find_map(|lane| match lane.check.as_mut().poll(context) {
+            Poll::Ready(reason) => Some(reason),
+            Poll::Pending => None,
+        });
+        lost.map_or(Poll::Pending, |reason| Poll::Ready(Err(reason)))
     }
 
     /// The lanes, the highest priority first, the suspects' last.
@@ -114,36 +126,57 @@ impl Session {
     }
 }
 
+/// Tries until it succeeds, or until its session is dropped.
+async fn open_suspects(link: Arc<Link>, acks: Arc<Acks>, queue: Queue) -> Lane {
+    let name = suspect_name(&queue.name);
+    loop {
+        let opening = async {
+            link.declare_suspects(&queue).await?;
+            Lane::open(&link, &acks, &name, 1, true).await
+        };
+        match tokio::time::timeout(SUSPECTS_TIMEOUT, opening).await {
+            Ok(Ok(lane)) => return lane,
+            // The other lanes know as well.
+            Ok(Err(_)) if !link.is_alive() => {}
+            Ok(Err(fault)) => tracing::warn!(queue = name, %fault, "can't be consumed; trying on"),
+            Err(_) => tracing::warn!(queue = name, "can't be consumed: it does not answer; trying on"),
+        }
+        link.declared.forget(&queue.name);
+        tokio::time::sleep(CHECK_EVERY).await;
+    }
+}
+
 /// Looks from time to time whether messages lie in a queue that this consumer, with nothing in hand, is not given.
-async fn check(link: Arc<Link>, lanes: Vec<(String, Arc<AckChannel>)>) -> String {
-    let mut before: Vec<Option<u64>> = vec![None; lanes.len()];
+async fn check(link: Arc<Link>, name: ShortString, lane: Arc<AckChannel>) -> String {
+    let mut before = None;
     loop {
         tokio::time::sleep(CHECK_EVERY).await;
         // A lost connection shows in the lanes.
         let Ok(channel) = link.channel().await else { continue };
-        for ((name, lane), before) in lanes.iter().zip(&mut before) {
-            let passive = QueueDeclareOptions::durable().passive();
-            let looked = channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await;
-            let Ok(queue) = looked else { return format!("the queue {name} is gone") };
-            if queue.consumer_count() == 0 {
-                return format!("the broker does not know this consumer of {name} any more");
-            }
-            let starving = (queue.message_count() > 0 && lane.unsettled() == 0).then(|| lane.deliveries());
-            if starving.is_some() && starving == *before {
-                return format!("messages lie in {name} and are not delivered");
-            }
-            *before = starving;
+        let passive = QueueDeclareOptions::durable().passive();
+        let Ok(queue) = channel.queue_declare(name.clone(), passive, FieldTable::default()).await else {
+            return format!("the queue {name} is gone");
+        };
+        if queue.consumer_count() == 0 {
+            return format!("the broker does not know this consumer of {name} any more");
         }
+        let starving = (queue.message_count() > 0 && lane.unsettled() == 0).then(|| lane.deliveries());
+        if starving.is_some() && starving == before {
+            return format!("messages lie in {name} and are not delivered");
+        }
+        before = starving;
     }
 }
 
 impl Lane {
-    async fn open(link: &Link, acks: &Acks, queue: &str, prefetch: u16, suspects: bool) -> Result<Self, Fault> {
-        let channel = link.channel().await?;
+    async fn open(link: &Arc<Link>, acks: &Acks, queue: &str, prefetch: u16, suspects: bool) -> Result<Self, Fault> {
+        let (channel, name) = (link.channel().await?, ShortString::from(queue));
         channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false }).await?;
         let (options, tag) = (BasicConsumeOptions::default(), ShortString::default());
-        let consumer = channel.basic_consume(queue.into(), tag, options, FieldTable::default()).await?;
-        Ok(Self { suspects, channel: Arc::new(AckChannel::new(channel, acks)), consumer })
+        let consumer = channel.basic_consume(name.clone(), tag, options, FieldTable::default()).await?;
+        let channel = Arc::new(AckChannel::new(channel, acks));
+        let check = Box::pin(check(link.clone(), name, channel.clone()));
+        Ok(Self { suspects, channel, consumer, check })
     }
 
     /// Tells the broker to send no more, and hands out what it had sent.

@@ -126,21 +126,16 @@ impl Link {
         Ok(work.clone())
     }
 
-    /// Declares all that a consumer of a queue needs.
-    pub(super) async fn declare_for_consumer(&self, queue: &Queue) -> Result<Work, Fault> {
-        let work = self.declare(queue, true).await?;
+    /// Declares the queue of a queue's suspects.
+    pub(super) async fn declare_suspects(&self, queue: &Queue) -> Result<(), Fault> {
         if has_companions(&queue.name) {
-            self.declared
-                .entry(queue)
-                .suspect
-                .get_or_try_init(|| async {
-                    let name = suspect_name(&queue.name);
-                    let dead = format!("{}.dead", queue.name);
-                    Scratch::new(self).declare(&name, dead_lettering_to(&dead, DELIVERY_LIMIT)).await.map(drop)
-                })
-                .await?;
+            let declare = || async {
+                let (name, dead) = (suspect_name(&queue.name), format!("{}.dead", queue.name));
+                Scratch::new(self).declare(&name, dead_lettering_to(&dead, DELIVERY_LIMIT)).await.map(drop)
+            };
+            self.declared.entry(queue).suspect.get_or_try_init(declare).await?;
         }
-        Ok(work)
+        Ok(())
     }
 
     async fn declare_work(&self, queue: &Queue) -> Result<Work, Fault> {

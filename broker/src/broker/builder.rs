@@ -16,6 +16,7 @@ pub struct BrokerBuilder {
 
 /// What a transport is built from.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "amqp"), allow(dead_code, reason = "each transport reads what it needs"))]
 pub(crate) struct TransportSettings {
     /// The addresses, tried in turn; the first one decides the transport.
     pub(crate) urls: Vec<BrokerUrl>,

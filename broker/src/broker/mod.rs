@@ -6,6 +6,7 @@ mod call;
 mod draft;
 
 pub use builder::BrokerBuilder;
+#[cfg(any(feature = "amqp", feature = "sqlite"))]
 pub(crate) use builder::TransportSettings;
 pub use bulk::Bulk;
 pub use draft::{Draft, Sent, Untyped};

@@ -61,7 +61,7 @@ pub async fn the_longest_delay_is_taken_and_a_longer_one_refused(fixture: &impl 
     quiet(&mut consume(&broker, &queue, 1).await).await;
 }
 
-/// Delayed messages are counted apart from ready ones, or not at all.
+/// Delayed messages are counted apart from ready ones; where other queues' can't be told apart, at least these are.
 pub async fn delayed_messages_are_counted(fixture: &impl Fixture) {
     let (broker, queue) = declared(fixture, "delayed-count").await;
     let (hour, transport) = (Duration::from_secs(3600), broker.transport());
@@ -69,6 +69,6 @@ pub async fn delayed_messages_are_counted(fixture: &impl Fixture) {
     publish_after(&broker, &queue, hour, message("2")).await;
     publish(&broker, &queue, message("ready")).await;
     let delayed = transport.delayed(&queue.name).await.unwrap();
-    assert!(delayed.is_none_or(|count| count == 2), "{delayed:?}");
-    assert!(delayed.is_some() || transport.capabilities().distributed, "a file or a map can be counted");
+    let shared = transport.capabilities().distributed;
+    assert!(delayed.is_some_and(|count| count == 2 || shared && count > 2), "{delayed:?}");
 }

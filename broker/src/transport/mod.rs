@@ -133,7 +133,8 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// What an operator should know about this broker and these queues.
     async fn diagnose(&self, queues: &[Queue]) -> Result<Vec<Finding>, Error>;
 
-    /// How many messages wait for their time, bound for `name`; `None` where this transport can't know.
+    /// At most how many messages wait for their time, bound for `name`; `None` where this transport can't know. Where what
+    /// waits can't be told apart by its queue, all of it counts, so that only 0 is exact.
     async fn delayed(&self, name: &QueueName) -> Result<Option<u64>, Error> {
         Ok(self.queue(name).await?.and_then(|info| info.delayed))
     }
@@ -142,6 +143,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     async fn consumer_timeout(&self, _queue: &QueueName) -> Option<Duration> {
         None
     }
+
+    /// Resolves when what was settled can no longer be lost with this process. [`close`](Self::close) waits for it too.
+    async fn flush(&self) {}
 
     /// Closes its connections. What was handed over stays; consumers end.
     async fn close(&self);

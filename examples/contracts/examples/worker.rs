@@ -26,13 +26,8 @@ struct Mailer {
 }
 
 impl Mailer {
-<<<<<<< HEAD
-    fn connect() -> Result<Self, Infallible> {
-        Ok(Self { server: "smtp.example.org", sent: AtomicU32::new(0) })
-=======
     fn connect() -> Self {
         Self { server: "smtp.example.org", sent: AtomicU32::new(0) }
->>>>>>> refs/heads/examples
     }
 }
 
@@ -48,11 +43,7 @@ impl Handler<Mailer> for SendMail {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let worker = Worker::builder()
-<<<<<<< HEAD
-        .state(|| async { Mailer::connect() })
-=======
         .state(|| async { Ok::<_, Infallible>(Mailer::connect()) })
->>>>>>> refs/heads/examples
         .register::<SendMail>()
         .pool("mail", Pool::new(1))
         .build()?;

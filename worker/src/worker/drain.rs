@@ -46,6 +46,8 @@ pub(super) async fn drain<S: Send + Sync + 'static>(
             let _ = tokio::time::timeout(GIVING_BACK, conclude(shared, &job, Ended::Aborted)).await;
         }
     }
+    // A process that ends at once could take its last acknowledgements with it.
+    shared.broker.transport().flush().await;
     let tally = shared.counters.tally();
     let report = DrainReport {
         finished: finished(&tally).saturating_sub(finished(&before)),

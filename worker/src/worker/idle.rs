@@ -8,13 +8,15 @@ use crate::{Error, shared::Shared};
 /// How often the queues are looked at while they change.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Resolves when nothing is ready, running, delayed or deferred in any of `queues`, seen twice in a row: a message that
-/// moves between two queues could hide from one look.
+/// How many looks in a row must find nothing: a message that moves between two queues could hide from one.
+const LOOKS: u32 = 3;
+
+/// Resolves when nothing is ready, running, delayed or deferred in any of `queues`.
 ///
 /// The longer nothing changes, the rarer the looks: each waits 2 % of the time since the last change.
 pub(super) async fn reached<S>(shared: &Shared<S>, queues: &[Queue]) -> Result<(), Error> {
     let (mut quiet, mut last, mut since) = (0, None, Instant::now());
-    while quiet < 2 {
+    while quiet < LOOKS {
         tokio::time::sleep(TICK.max(since.elapsed() / 50)).await;
         let seen = look(shared, queues).await?;
         quiet = if seen.quiet { quiet + 1 } else { 0 };
@@ -39,18 +41,22 @@ async fn look<S>(shared: &Shared<S>, queues: &[Queue]) -> Result<Seen, Error> {
     for queue in queues {
         let info = shared.broker.transport().queue(&queue.name).await?;
         if let Some(info) = &info {
-            let delayed = match info.delayed {
-                Some(delayed) => Some(delayed),
-                None => shared.broker.transport().delayed(&queue.name).await?,
-            };
-            let Some(delayed) = delayed else {
-                return Err(Error::config("run_until_idle", "this broker can't tell how many messages are delayed"));
-            };
-            quiet &= info.ready == Some(0) && info.running.unwrap_or(0) == 0 && delayed == 0;
+            quiet &= info.ready == Some(0) && info.running.unwrap_or(0) == 0;
+            // Asked last, and only when all else is quiet: it may be many questions.
+            quiet = quiet && delayed(shared, info).await? == 0;
         }
         infos.push(info.map(without_age));
     }
     Ok(Seen { quiet, settled: shared.counters.tally().outcomes.values().sum(), queues: infos })
+}
+
+async fn delayed<S>(shared: &Shared<S>, info: &QueueInfo) -> Result<u64, Error> {
+    let delayed = match info.delayed {
+        Some(delayed) => Some(delayed),
+        None => shared.broker.transport().delayed(&info.name).await?,
+    };
+    let fault = "this broker can't tell how many messages are delayed; use run() or run_until(..)";
+    delayed.ok_or_else(|| Error::config("run_until_idle", fault))
 }
 
 /// Ages change all the time.

@@ -103,6 +103,9 @@ impl<S: Send + Sync + 'static> Worker<S> {
 
     /// As [`run`](Self::run), until nothing is ready, running, delayed or deferred in any of its queues, or a signal.
     ///
+    /// RabbitMQ can't tell delayed messages apart by their queue: every one of the virtual host is waited for. What runs in
+    /// other processes is known only where its management API is.
+    ///
     /// # Errors
     /// As [`run`](Self::run), and [`Error::Config`] where the broker can't tell what is delayed.
     ///

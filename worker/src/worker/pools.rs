@@ -116,7 +116,9 @@ impl Pools {
 async fn subscribe<S>(shared: &Shared<S>, spec: &PoolSpec) -> Result<Vec<(Box<dyn Consumer>, u32)>, Error> {
     let mut consumers = Vec::with_capacity(spec.queues.len());
     for (queue, weight) in &spec.queues {
-        let subscription = Subscription::new(queue.clone(), spec.pool.effective_prefetch());
+        // Queues that share slots need one more each: a queue with nothing at hand when a slot frees would lose its turn.
+        let ahead = u16::from(spec.queues.len() > 1);
+        let subscription = Subscription::new(queue.clone(), spec.pool.effective_prefetch().saturating_add(ahead));
         consumers.push((consume(shared, subscription).await?, *weight));
     }
     Ok(consumers)
