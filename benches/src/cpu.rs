@@ -33,6 +33,6 @@ impl Spent {
     #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     pub(crate) fn micros_per(&self, operations: u64) -> f64 {
         let (Some(before), Some(now)) = (self.0, used("self")) else { return f64::NAN };
-        (now - before).as_secs_f64() * 1e6 / operations as f64
+        now.saturating_sub(before).as_secs_f64() * 1e6 / operations as f64
     }
 }

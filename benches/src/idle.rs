@@ -60,5 +60,5 @@ async fn watch(url: &str) -> Result<(f64, f64), Failure> {
     let (Some(before), Some(now), Some(memory)) = (before, now, memory) else {
         return Ok((f64::NAN, f64::NAN));
     };
-    Ok((memory, (now - before).as_secs_f64() / WATCHED.as_secs_f64() * 100.0))
+    Ok((memory, now.saturating_sub(before).as_secs_f64() / WATCHED.as_secs_f64() * 100.0))
 }

@@ -46,8 +46,8 @@ impl Depth {
                     begun = Some((Instant::now(), left));
                 }
                 if left == 0 {
-                    let (begin, of) = begun.ok_or("it was empty from the beginning")?;
-                    return Ok(rate(of, begin.elapsed()));
+                    let (since, of) = begun.ok_or("it was empty from the beginning")?;
+                    return Ok(rate(of, since.elapsed()));
                 }
                 tokio::time::sleep(TICK).await;
             }
