@@ -1,4 +1,42 @@
-//! Leases: a distributed mutex and a counted semaphore. Reserved; nothing is here yet.
+//! Leases: a distributed mutex, a counted semaphore and a rate limit that outlive no crash and lie to no holder.
 //!
-//! A task already says what it must hold, as plain data: `Task::locks` in `celeriac-broker`. Until leases exist, `#[task]` refuses
-//! `mutex(..)` and `semaphore(..)`, and a worker puts a task that must hold a lock into the dead letter queue with the reason `no_locks`.
+//! ```ignore
+//! # async fn example() -> Result<(), celeriac_mutex::Error> {
+//! use celeriac_mutex::Locks;
+//!
+//! let locks = Locks::from_url("memory://")?;
+//! let guard = locks.mutex("invoice").key(42).lock().await?;
+//! println!("mine, with fencing token {}", guard.fencing_token());
+//! guard.release().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a lease is
+//!
+//! A lease is ownership for a bounded time, renewed while it is held. If its holder dies, it ends by itself. If its holder cannot
+//! renew it, [`Lease::lost`] resolves *before* the store could give it to another. What no lease can promise is that a process that
+//! was stopped in the middle of a write does not finish it later: for that, send the [`FencingToken`] along with the write, and let
+//! the resource refuse a token lower than the highest it has seen.
+//!
+//! # Layout
+//!
+//! - [`Locks`] is the handle that users hold; [`Mutex`], [`Semaphore`] and [`RateLimit`] come from it, [`MutexGuard`] and [`Permit`]
+//!   from those. Both are a [`Lease`].
+//! - [`store::LeaseStore`] is the one trait that a store implements: Redis (feature `redis`), SQLite (feature `sqlite`), memory.
+//! - `session` is one process's part: a thread of its own that renews every lease, hears of grants, and releases what was dropped.
+
+mod error;
+mod key;
+mod lease;
+mod owner;
+mod rate;
+#[doc(hidden)]
+pub mod rules;
+pub mod store;
+
+pub use error::{Cause, Error};
+pub use key::{IntoKey, Kind, LockKey};
+pub use lease::{FencingToken, LeaseLost};
+pub use owner::Owner;
+pub use rate::Rate;

@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use super::{Line, Lock, Micros, World, micros};
+use crate::store::{Hint, MAX_BYPASS, PROBATION, WAITER_TTL};
+
+/// How many one operation hands leases to; what is left over is served by the next one.
+const AT_ONCE: usize = 64;
+
+/// How long past its time the lock is kept for a place that was passed over too often.
+const LATENESS: Duration = Duration::from_secs(1);
+
+impl Lock {
+    /// Hands what is free to those who wait, in order.
+    pub(super) fn pump<L: Line>(&mut self, line: &mut L, world: &mut impl World) -> Result<(), L::Error> {
+        let Some(leases) = self.leases else { return Ok(()) };
+        let now = world.now();
+        if self.kept_back(world).is_some() {
+            return Ok(());
+        }
+        let mut granted = false;
+        for _ in 0..AT_ONCE {
+            let Some(head) = line.first_live()? else { return Ok(()) };
+            if head.until <= now || world.is_dead(&head.process) {
+                line.remove(&head.lease)?;
+                continue;
+            }
+            // Strict: those behind a heavy one wait with it, or it would wait for ever.
+            if head.weight > leases.saturating_sub(self.used()) || self.kept_until(line, now, head.rank)?.is_some() {
+                break;
+            }
+            line.remove(&head.lease)?;
+            if world.tell(&head.process, Hint::Granted { lease: head.lease.clone() }) {
+                self.pass_over(line, head.rank)?;
+                self.grant(world, (&head).into(), head.ttl.min(PROBATION));
+                granted = true;
+            }
+        }
+        if granted && let Some(head) = line.first_live()? {
+            let after = self.look_in(line, world)?;
+            world.tell(&head.process, Hint::Look { lease: head.lease, after });
+        }
+        Ok(())
+    }
+
+    /// When the head of the line should ask again, should nobody tell it: when a lease ends, or the lock is no longer kept for another.
+    pub(super) fn look_in<L: Line>(&self, line: &mut L, world: &impl World) -> Result<Duration, L::Error> {
+        let now = world.now();
+        if let Some(until) = self.kept_back(world) {
+            return Ok(Duration::from_micros(until - now));
+        }
+        let end = self.first_end(now);
+        let kept = match line.first_live()? {
+            Some(head) => self.kept_until(line, now, head.rank)?.map(|until| Duration::from_micros(until - now)),
+            None => None,
+        };
+        Ok(end.into_iter().chain(kept).min().unwrap_or(WAITER_TTL))
+    }
+
+    /// Until when the lock is kept for a parked place before `rank` that was passed over too often; `None` where it is not.
+    pub(super) fn kept_until<L: Line>(&self, line: &mut L, now: Micros, rank: u64) -> Result<Option<Micros>, L::Error> {
+        let Some((lease, _)) = self.bypassed.as_ref().filter(|(_, times)| *times >= MAX_BYPASS) else {
+            return Ok(None);
+        };
+        let first = line.first_parked()?.filter(|first| first.lease == *lease && first.rank < rank);
+        let until = first.and_then(|first| first.due).map(|due| due + micros(LATENESS));
+        Ok(until.filter(|until| *until > now))
+    }
+
+    /// Counts that a lease goes to `rank` past the first of those who are away.
+    pub(super) fn pass_over<L: Line>(&mut self, line: &mut L, rank: u64) -> Result<(), L::Error> {
+        let Some(first) = line.first_parked()?.filter(|first| first.rank < rank) else { return Ok(()) };
+        match &mut self.bypassed {
+            Some((lease, times)) if *lease == first.lease => *times += 1,
+            other => *other = Some((first.lease, 1)),
+        }
+        Ok(())
+    }
+}
