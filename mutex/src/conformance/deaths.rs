@@ -48,7 +48,7 @@ pub async fn a_renewal_after_another_was_granted_is_refused(fixture: &impl Fixtu
     }
     let next = other.ask(&key, Queueing::No);
     assert!(other.granted(&next).await.fence > granted.fence);
-    assert_eq!(holder.store.renew(&[renewal.clone()]).await.unwrap(), [Renewed::Lost]);
+    assert_eq!(holder.store.renew(std::slice::from_ref(&renewal)).await.unwrap(), [Renewed::Lost]);
     // Not even its word is taken: the store has not lost its memory.
     let assertive = Renewal { reassert: true, ..renewal };
     assert_eq!(holder.store.renew(&[assertive]).await.unwrap(), [Renewed::Lost]);

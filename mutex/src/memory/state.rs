@@ -107,12 +107,12 @@ impl State {
 
     pub(super) fn spend(&mut self, spend: &Spend) -> Spent {
         let now = self.clock.now();
-        let (turn, spent) = rules::spend(self.rates.get(&spend.key).copied(), now, spend);
-        if let Some(turn) = turn {
+        let (next, said) = rules::spend(self.rates.get(&spend.key).copied(), now, spend);
+        if let Some(next) = next {
             self.rates.retain(|_, turn| *turn > now);
-            self.rates.insert(spend.key.clone(), turn);
+            self.rates.insert(spend.key.clone(), next);
         }
-        spent
+        said
     }
 
     pub(super) fn list(&self, limit: usize) -> Vec<LockSummary> {

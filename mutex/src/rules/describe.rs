@@ -16,8 +16,8 @@ impl Lock {
 
     /// Everything about it, with those who wait in their order.
     pub fn describe(&self, key: &LockKey, line: impl IntoIterator<Item = Waiting>, now: Micros) -> LockState {
-        let live = self.holders.iter().filter(|held| held.ends.is_none_or(|ends| ends > now));
-        let holders: Vec<_> = live
+        let present = self.holders.iter().filter(|held| held.ends.is_none_or(|ends| ends > now));
+        let holders: Vec<_> = present
             .map(|held| Holder {
                 lease: held.lease.clone(),
                 owner: held.owner.clone(),

@@ -200,7 +200,7 @@ impl Renewer {
                 }
             }
             (What::Waiting(_), Renewed::Lost | Renewed::Held { .. }) => {
-                tell(inner.entries.remove(lease), Turn::AskAgain)
+                tell(inner.entries.remove(lease), Turn::AskAgain);
             }
         }
     }
