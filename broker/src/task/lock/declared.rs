@@ -1,0 +1,30 @@
+use super::LockKind;
+
+/// What is known of a task's lock before there are arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct DeclaredLock {
+    /// What kind of lock it is.
+    pub kind: LockKind,
+    /// The name shared by all who contend for it.
+    pub name: &'static str,
+    /// How many may hold one of its keys at once; 1 for a mutex and a rate.
+    pub leases: u32,
+}
+
+impl DeclaredLock {
+    /// A lock that one holder has at a time.
+    pub const fn mutex(name: &'static str) -> Self {
+        Self { kind: LockKind::Mutex, name, leases: 1 }
+    }
+
+    /// A lock that `leases` holders have at a time.
+    pub const fn semaphore(name: &'static str, leases: u32) -> Self {
+        Self { kind: LockKind::Semaphore, name, leases }
+    }
+
+    /// A limit of so much per time.
+    pub const fn rate(name: &'static str) -> Self {
+        Self { kind: LockKind::Rate, name, leases: 1 }
+    }
+}
