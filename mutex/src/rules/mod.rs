@@ -4,14 +4,19 @@
 //! A mutex is a semaphore of one lease. Instants are microseconds since 1970 by the store's clock.
 
 mod acquire;
+mod describe;
 mod line;
 mod pump;
 mod renew;
+mod spend;
 mod steer;
 
 use std::time::Duration;
 
-pub use self::line::{Line, MemoryLine, Waiting};
+pub use self::{
+    line::{Line, MemoryLine, Waiting},
+    spend::spend,
+};
 use crate::{
     Owner,
     store::{Ask, Hint, LeaseId, ProcessId},
