@@ -1,3 +1,5 @@
+//! What is said before a run.
+
 use std::time::Duration;
 
 use celeriac_broker::TaskError;

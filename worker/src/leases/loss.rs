@@ -1,6 +1,6 @@
 use std::future::pending;
 
-use celeriac_mutex::{Lease, LeaseLost};
+use celeriac_mutex::Lease;
 use futures_util::future::select_all;
 
 use super::Hold;
@@ -17,32 +17,25 @@ pub(crate) enum Loss {
 impl Hold {
     /// The first lease that is lost, as far as is known now.
     pub(crate) fn lost(&self) -> Option<String> {
-        self.held.iter().find_map(|held| match of(&held.lease) {
-            Some(Loss::Lost(text)) => Some(text),
-            _ => None,
-        })
+        self.held.iter().find_map(|held| lost(&held.lease))
     }
 
-    /// Resolves when one of the task's own leases is lost, or revoked and that was not `told` yet.
+    /// Resolves when one of the task's own leases is lost, or, unless that was `told`, revoked.
     ///
     /// Cancel safe.
     pub(crate) async fn loss(&self, told: bool) -> Loss {
-        let watched = self.held.iter().filter(|held| !told || of(&held.lease) != Some(Loss::Revoked));
-        let watched: Vec<_> = watched.map(|held| Box::pin(held.lease.lost().cancelled())).collect();
+        let watched = self.held.iter().map(|held| if told { held.lease.gone() } else { held.lease.lost() });
+        let watched: Vec<_> = watched.map(|token| Box::pin(token.cancelled())).collect();
         if watched.is_empty() {
             return pending().await;
         }
         select_all(watched).await;
-        match self.lost() {
-            Some(text) => Loss::Lost(text),
-            None => Loss::Revoked,
-        }
+        self.lost().map_or(Loss::Revoked, Loss::Lost)
     }
 }
 
-fn of(lease: &Lease) -> Option<Loss> {
-    match lease.lost_reason()? {
-        LeaseLost::Revoked => Some(Loss::Revoked),
-        reason => Some(Loss::Lost(format!("the lease of {} was lost: {reason}", lease.key()))),
-    }
+fn lost(lease: &Lease) -> Option<String> {
+    // It notices by itself when its time is over.
+    let reason = lease.lost_reason()?;
+    lease.gone().is_cancelled().then(|| format!("the lease of {} was lost: {reason}", lease.key()))
 }

@@ -1,9 +1,11 @@
 //! What a run holds: the leases of its task, and those that its handler asks for.
 
+mod ask;
 mod home;
 mod kept;
 mod loss;
 mod part;
+mod wanted;
 
 use std::{
     borrow::Cow,
@@ -11,17 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use celeriac_broker::Request;
-use celeriac_mutex::{Lease, Owner};
+use celeriac_mutex::Lease;
 use futures_util::future::join_all;
 
+use self::part::Parts;
+pub use self::part::{TaskLease, TaskMutex, TaskSemaphore};
 pub(crate) use self::{
-    home::{Home, check_declared},
+    ask::{Answer, Ask, Patience, ask},
+    home::{Home, VARIABLE, check_declared},
     kept::Kept,
     loss::Loss,
+    wanted::{Wanted, in_order},
 };
-pub use self::part::{TaskLease, TaskMutex, TaskSemaphore};
-use self::part::Parts;
 
 /// How long a release that is waited for may take. Whatever is left goes on in the background.
 const RELEASE: Duration = Duration::from_secs(1);
@@ -53,7 +56,9 @@ impl Hold {
     pub(crate) fn new(home: Option<Arc<Home>>, held: Vec<HeldLease>, places: Kept, hard: Option<Duration>) -> Self {
         let until = hard.and_then(|hard| Instant::now().checked_add(hard));
         if let Some(until) = until {
-            held.iter().for_each(|held| held.lease.stop_renewing_at(until));
+            for held in &held {
+                held.lease.stop_renewing_at(until);
+            }
         }
         Self { home, held, places: Mutex::new(places), parts: OnceLock::new(), until }
     }
@@ -101,9 +106,4 @@ pub(crate) async fn release(held: &[HeldLease]) {
     let released = join_all(held.iter().map(|held| held.lease.end()));
     // An error or the time passing: the leases are released in the background, or end by themselves.
     let _ = tokio::time::timeout(RELEASE, released).await;
-}
-
-/// Who holds a task's leases, as operators see it.
-pub(crate) fn owner(worker: &str, task: &str, request: &Request) -> Owner {
-    Owner::worker(worker).task(task, request.id.as_str())
 }

@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
 use celeriac_broker::{Request, TaskError};
-use celeriac_mutex::{Error, Kind, Lease, LockKey, Owner, Taken, Ticket};
+use celeriac_mutex::{Error, Kind, Lease, LockKey, Owner};
 
 use super::{
-    super::{Hold, Home, home::VARIABLE, owner},
+    super::{Answer, Ask, Hold, Home, Patience, VARIABLE, ask},
     TaskLease,
     guard::Entry,
     twice,
@@ -133,20 +133,21 @@ impl<'a> Asking<'a> {
         let (home, leases, entry) = self.enter()?;
         let address = self.key.to_string();
         let ticket = self.hold.places().take_place(&address);
-        match self.ask(home, leases, Some(ticket)).await? {
-            Taken::Granted(lease) => Ok(self.granted(entry, lease)),
-            Taken::Parked(place) => {
+        match self.ask(home, leases, Patience::Park(ticket.as_ref())).await? {
+            Answer::Granted(lease) => Ok(self.granted(entry, lease)),
+            Answer::Parked(place) => {
                 self.hold.parts.get_or_init(Arc::default).park(address.clone(), place.ticket);
                 Err(TaskError::defer(Held { address, holder: place.holder }, place.delay))
             }
+            Answer::Busy => Err(TaskError::defer(Held { address, holder: None }, unavailable(0))),
         }
     }
 
     async fn try_take(&self) -> Result<Option<TaskLease>, TaskError> {
         let (home, leases, entry) = self.enter()?;
-        match self.ask(home, leases, None).await? {
-            Taken::Granted(lease) => Ok(Some(self.granted(entry, lease))),
-            Taken::Parked(_) => Ok(None),
+        match self.ask(home, leases, Patience::None).await? {
+            Answer::Granted(lease) => Ok(Some(self.granted(entry, lease))),
+            _ => Ok(None),
         }
     }
 
@@ -156,9 +157,9 @@ impl<'a> Asking<'a> {
         let home = self.hold.home.as_deref().ok_or_else(|| {
             permanent(format!("{} can't be held: this worker has no place for leases; set {VARIABLE}", self.key))
         })?;
-        let leases = self.leases.ok_or_else(|| {
-            permanent(format!("nobody says how many leases {} has; add .leases(n)", self.key))
-        })?;
+        let leases = self
+            .leases
+            .ok_or_else(|| permanent(format!("nobody says how many leases {} has; add .leases(n)", self.key)))?;
         let address = self.key.to_string();
         if self.hold.held.iter().any(|held| held.address == address) {
             return Err(twice(&address));
@@ -168,19 +169,13 @@ impl<'a> Asking<'a> {
         Ok((home, leases, Entry::new(parts.clone(), address)))
     }
 
-    /// Asks with a place in line, or without.
-    async fn ask(&self, home: &Home, leases: u32, place: Option<Option<Ticket>>) -> Result<Taken<Lease>, TaskError> {
-        let asked = super::super::home::ask(
-            &home.locks,
-            self.key.clone(),
-            (leases, self.weight),
-            self.ttl,
-            owner(&self.request.task, self.request),
-            place.as_ref().map(Option::as_ref),
-        );
-        asked.await.map_err(|error| match error {
+    async fn ask(&self, home: &Home, leases: u32, patience: Patience<'_>) -> Result<Answer, TaskError> {
+        let request = self.request;
+        let owner = home.locks.owner().task(&request.task, request.id.as_str());
+        let question = Ask { key: self.key.clone(), leases, weight: self.weight, ttl: self.ttl, owner };
+        ask(&home.locks, question, patience).await.map_err(|error| match error {
             Error::Invalid(_) => TaskError::permanent(error),
-            error => TaskError::defer(error, unavailable(self.request.deferrals)),
+            error => TaskError::defer(error, unavailable(request.deferrals)),
         })
     }
 
