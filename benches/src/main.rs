@@ -35,7 +35,7 @@ use row::Row;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every benchmark, in the order of the report.
-const BENCHES: [&str; 15] = [
+const BENCHES: [&str; 16] = [
     "publish-pipelined",
     "publish-serial",
     "run-noop",
@@ -51,6 +51,7 @@ const BENCHES: [&str; 15] = [
     "lock-crash",
     "lock-renew",
     "lock-sqlite",
+    "lock-defer",
 ];
 
 #[tokio::main]
@@ -101,6 +102,7 @@ async fn bench(name: &str, settings: &Settings) -> Result<Vec<Row>, Failure> {
         "lock-handoff" => locks::handoff(settings).await,
         "lock-crash" => locks::crash(settings).await,
         "lock-renew" => locks::renew(settings).await,
+        "lock-defer" => locks::defer(settings).await,
         "lock-sqlite" => locks::sqlite(settings).await,
         _ => Err("there is no such benchmark".into()),
     }

@@ -1,6 +1,7 @@
 //! Leases against raw commands on one held connection, and against other ways to wait.
 
 mod crash;
+mod defer;
 mod handoff;
 mod raw;
 mod renew;
@@ -10,7 +11,7 @@ mod uncontended;
 use celeriac::mutex::Locks;
 
 pub(crate) use self::{
-    crash::run as crash, handoff::run as handoff, renew::run as renew, sqlite::run as sqlite,
+    crash::run as crash, defer::run as defer, handoff::run as handoff, renew::run as renew, sqlite::run as sqlite,
     uncontended::run as uncontended,
 };
 use crate::Failure;
