@@ -31,6 +31,8 @@ mod key;
 mod lease;
 mod owner;
 mod rate;
+#[cfg(feature = "redis")]
+mod redis;
 #[doc(hidden)]
 pub mod rules;
 pub mod store;
@@ -40,3 +42,5 @@ pub use key::{IntoKey, Kind, LockKey};
 pub use lease::{FencingToken, LeaseLost};
 pub use owner::Owner;
 pub use rate::Rate;
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisStore};
