@@ -43,13 +43,15 @@ impl Keys<'_> {
             micros(ask.ttl).into(),
             ask.leases.into(),
             ask.weight.into(),
-            match ask.queueing {
-                Queueing::No => "n",
-                Queueing::Wait => "w",
-                Queueing::Park { .. } => "p",
+            match (ask.queueing, ask.fair) {
+                (Queueing::No, true) => "n",
+                (Queueing::Wait, true) => "w",
+                (Queueing::Park { .. }, true) => "p",
+                (Queueing::No, false) => "N",
+                (Queueing::Wait, false) => "W",
+                (Queueing::Park { .. }, false) => "P",
             }
             .into(),
-            if ask.fair { "1" } else { "0" }.into(),
             Argument::Grace,
         ];
         let jitter = match ask.queueing {
@@ -97,8 +99,8 @@ impl Keys<'_> {
     pub(super) fn spend(&self, spend: &Spend) -> Call<'static> {
         let interval = spend.rate.interval();
         let arguments = vec![
-            micros(interval.saturating_mul(spend.cost)).into(),
-            micros(interval.saturating_mul(spend.rate.burst_size())).into(),
+            micros(interval).saturating_mul(spend.cost.into()).into(),
+            micros(interval).saturating_mul(spend.rate.burst_size().max(spend.cost).into()).into(),
             micros(spend.horizon).into(),
         ];
         Call { script: Script::Spend, keys: vec![self.one(&spend.key)], arguments }

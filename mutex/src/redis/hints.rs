@@ -127,12 +127,13 @@ fn silent(bound: Duration) -> Failure {
     Failure::Unavailable(format!("no answer within {bound:?}"))
 }
 
-/// `g<lease>` or `l<after> <lease>`.
+/// `g <lease> <lock>` or `l<after> <lease> <lock>`.
 fn read(hint: &[u8]) -> Option<Hint> {
-    let hint = std::str::from_utf8(hint).ok()?;
-    if let Some(lease) = hint.strip_prefix('g') {
-        return Some(Hint::Granted { lease: LeaseId::from(lease) });
+    let mut words = std::str::from_utf8(hint).ok()?.splitn(3, ' ');
+    let (news, lease, key) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+    let lease = LeaseId::from(lease);
+    match news.strip_prefix('l') {
+        Some(after) => Some(Hint::Look { key, lease, after: Duration::from_micros(after.parse().ok()?) }),
+        None => (news == "g").then_some(Hint::Granted { key, lease }),
     }
-    let (after, lease) = hint.strip_prefix('l')?.split_once(' ')?;
-    Some(Hint::Look { lease: LeaseId::from(lease), after: Duration::from_micros(after.parse().ok()?) })
 }

@@ -43,8 +43,8 @@ impl Script {
     /// What stands in front of it, and itself.
     fn parts(self) -> &'static [&'static str] {
         match self {
-            Self::Acquire => &[CLOCK, LOCK, LINE, PUMP, include_str!("scripts/acquire.lua")],
-            Self::Release => &[CLOCK, LOCK, LINE, PUMP, include_str!("scripts/release.lua")],
+            Self::Acquire => &[CLOCK, include_str!("scripts/acquire_free.lua"), LOCK, LINE, PUMP, include_str!("scripts/acquire.lua")],
+            Self::Release => &[CLOCK, include_str!("scripts/release_alone.lua"), LOCK, LINE, PUMP, include_str!("scripts/release.lua")],
             Self::Renew => &[CLOCK, LOCK, LINE, PUMP, include_str!("scripts/renew.lua")],
             Self::Spend => &[CLOCK, include_str!("scripts/spend.lua")],
             Self::Resize => &[CLOCK, LOCK, LINE, PUMP, include_str!("scripts/resize.lua")],
@@ -80,14 +80,15 @@ impl Scripts {
     }
 }
 
-/// The numbers of the rules, so that each stands in one place.
+/// The numbers of the rules, so that each stands in one place; and what is where in a holder.
 fn constants(namespace: &str) -> String {
     format!(
         "local NAMESPACE = '{namespace}:'\n\
          local PROBATION, WAITER_TTL, LATENESS = {}, {}, {}\n\
          local PLACE_DELAY_MIN, PLACE_DELAY_MAX, PLACE_GRACE = {}, {}, {}\n\
          local UNKNOWN_HOLD, MAX_BYPASS, AT_ONCE, STALE = {UNKNOWN_HOLD}, {MAX_BYPASS}, {AT_ONCE}, {STALE}\n\
-         local RETENTION, INBOX = {}, {INBOX}\n",
+         local RETENTION, INBOX = {}, {INBOX}\n\
+         local LEASE, PROCESS, WEIGHT, ENDS, SINCE, FENCE, REVOKED, OWNER = 1, 2, 3, 4, 5, 6, 7, 8\n",
         micros(PROBATION),
         micros(WAITER_TTL),
         micros(LATENESS),

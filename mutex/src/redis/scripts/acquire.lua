@@ -1,11 +1,12 @@
--- ARGV: lease, process, owner, ttl, leases, weight, how, fair[, grace, place, jitter]
--- Answers {1, fence, leases} granted; {0, retry in, waiting, owner} busy; {2, position, look in} queued;
+-- ARGV: lease, process, owner, ttl, leases, weight, how[, grace, place, jitter]; a capital `how` is that of an unfair asker.
+-- Answers {1, fence, leases} granted, or the fence alone where that is what was asked; {0, retry in, waiting, owner} busy; {2, position, look in} queued;
 -- {3, position, delay, owner} parked.
 local ask = {
   lease = ARGV[1], process = ARGV[2], owner = ARGV[3], ttl = tonumber(ARGV[4]), weight = tonumber(ARGV[6]),
 }
-local how, fair, place = ARGV[7], ARGV[8] == '1', ARGV[10]
-grace = tonumber(ARGV[9] or 0)
+local how, place = string.lower(ARGV[7]), ARGV[9]
+local fair = how == ARGV[7]
+grace = tonumber(ARGV[8] or 0)
 
 open(1)
 reap()
@@ -16,9 +17,9 @@ end
 
 -- The reply to the same question was lost, or it was handed over just now.
 local function again(held)
-  held.ends = lasting(now + ask.ttl)
+  held[ENDS] = lasting(now + ask.ttl)
   close()
-  return { 1, held.fence, lock.leases }
+  return { 1, held[FENCE], lock.leases }
 end
 
 local held = holder(ask.lease)
@@ -62,7 +63,7 @@ local function wait_for(position, jitter)
   local back = kept_back()
   if back then return math.floor((back - now) * (2 - jitter)) end
   local oldest = 0
-  for _, other in ipairs(lock.holders) do oldest = math.max(oldest, now - other.since) end
+  for at = 1, #holders do oldest = math.max(oldest, now - holders[at][SINCE]) end
   local hold = math.max(lock.mean_hold or UNKNOWN_HOLD, math.floor(oldest / 2))
   local expected = math.min(math.floor(hold * position / math.max(lock.leases, 1)), PLACE_DELAY_MAX)
   return math.max(math.min(math.floor(expected * jitter), PLACE_DELAY_MAX), PLACE_DELAY_MIN)
@@ -76,7 +77,7 @@ local function line_up(instant, due)
   })
 end
 
-local oldest = lock.holders[1] and lock.holders[1].owner
+local oldest = holders[1] and holders[1][OWNER]
 local answer
 if how == 'n' then
   local count = lock.line and redis.call('ZCARD', ranks) or 0
@@ -87,7 +88,7 @@ elseif how == 'w' then
   answer = { 2, position, look_in() }
 else
   local position = live_before(rank) + parked_before(rank) + 1
-  local delay = wait_for(position, tonumber(ARGV[11]))
+  local delay = wait_for(position, tonumber(ARGV[10]))
   line_up(delay + PLACE_GRACE, now + delay)
   answer = { 3, position, delay, oldest }
 end

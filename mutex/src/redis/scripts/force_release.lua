@@ -4,10 +4,10 @@ open(1)
 reap()
 local held, at = holder(ARGV[1])
 if held then
-  table.remove(lock.holders, at)
+  table.remove(holders, at)
   -- Its token is dead, even where nobody acquires the lock again.
   lock.fence, lock.reassert_until, changed = next_fence(), nil, true
-  look(held.process, held.lease, 0)
+  look(held[PROCESS], held[LEASE], 0)
   pump()
 end
 close()

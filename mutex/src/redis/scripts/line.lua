@@ -7,7 +7,7 @@ end
 
 local function waiting(lease)
   local kept = lock.line and redis.call('HGET', entries, lease)
-  return kept and cmsgpack.unpack(kept)
+  return kept and cmsgpack.unpack(kept) or nil
 end
 
 local function leave(lease)

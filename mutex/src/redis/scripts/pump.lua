@@ -1,7 +1,8 @@
 -- Hands what is free to those who wait.
 
--- Tells a process. False where nobody hears: its connection is gone, and with it the process, or it will ask again.
-local function tell(process, hint)
+-- Tells a process about one of its leases: what, the lease, the lock. False where nobody hears: its connection is gone, and with it the process, or it will ask again.
+local function tell(process, news, lease)
+  local hint = news .. ' ' .. lease .. ' ' .. string.sub(state, #NAMESPACE + 2, -2)
   if string.sub(process, 1, 1) == 'p' then
     return redis.call('PUBLISH', NAMESPACE .. process, hint) > 0
   end
@@ -12,7 +13,7 @@ local function tell(process, hint)
 end
 
 local function look(process, lease, after)
-  return tell(process, 'l' .. text(after) .. ' ' .. lease)
+  return tell(process, 'l' .. text(after), lease)
 end
 
 -- Until when the lock is kept for a parked place before `rank` that was passed over too often.
@@ -40,8 +41,8 @@ local function look_in()
   local back = kept_back()
   if back then return back - now end
   local after
-  for _, held in ipairs(lock.holders) do
-    local left = math.max(held.ends - now, 0)
+  for at = 1, #holders do
+    local left = math.max(holders[at][ENDS] - now, 0)
     if not after or left < after then after = left end
   end
   local head = first_live()
@@ -63,7 +64,7 @@ local function pump()
       break
     else
       leave(head.lease)
-      if tell(head.process, 'g' .. head.lease) then
+      if tell(head.process, 'g', head.lease) then
         pass_over(head.rank)
         grant(head, math.min(head.ttl, PROBATION))
         granted = true

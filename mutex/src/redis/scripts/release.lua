@@ -6,11 +6,11 @@ open(1)
 local held, at = holder(lease)
 local found
 if held then
-  found = held.ends > now
-  table.remove(lock.holders, at)
+  found = held[ENDS] > now
+  table.remove(holders, at)
   changed = true
   -- An exponentially weighted mean: each hold counts a fifth.
-  local hold = math.max(now - held.since, 0)
+  local hold = math.max(now - held[SINCE], 0)
   lock.mean_hold = lock.mean_hold and math.floor((lock.mean_hold * 4 + hold) / 5) or hold
 else
   found = lock.line and leave(lease)

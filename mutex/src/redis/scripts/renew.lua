@@ -5,7 +5,7 @@ grace = tonumber(ARGV[1])
 
 -- Whether this server has lost its memory of the lock: there is none, or it was made anew by a holder's word.
 local function forgot()
-  return (lock.fence == 0 and #lock.holders == 0) or (lock.reassert_until ~= nil and lock.reassert_until > now)
+  return (lock.fence == 0 and #holders == 0) or (lock.reassert_until ~= nil and lock.reassert_until > now)
 end
 
 -- Takes a holder's word for its lease.
@@ -18,7 +18,7 @@ local function reassert(ask, leases, fence)
   local last = math.max(lock.fence, fence)
   grant(ask, ask.ttl)
   lock.fence = last
-  lock.holders[#lock.holders].fence = fence
+  holders[#holders][FENCE] = fence
   return 1
 end
 
@@ -29,8 +29,8 @@ local function wait_on(ask, leases, entry)
   local held = holder(ask.lease)
   if held then
     -- Its process is here: no probation.
-    held.ends = lasting(now + ask.ttl)
-    return { held.fence, lock.leases or leases }
+    held[ENDS] = lasting(now + ask.ttl)
+    return { held[FENCE], lock.leases or leases }
   end
   return { 0, live_before(entry.rank) + 1, look_in() }
 end
@@ -38,10 +38,10 @@ end
 local function renew(ask, leases, fence, may_reassert)
   local held = holder(ask.lease)
   -- A lease that has ended, but that nobody wanted since, goes on as if it had not.
-  if held and (held.ends > now or (fence == lock.fence and not first_live())) then
-    held.ends = lasting(now + ask.ttl)
-    if fence then return held.revoked and 2 or 1 end
-    return { held.fence, lock.leases or leases }
+  if held and (held[ENDS] > now or (fence == lock.fence and not first_live())) then
+    held[ENDS] = lasting(now + ask.ttl)
+    if fence then return held[REVOKED] and 2 or 1 end
+    return { held[FENCE], lock.leases or leases }
   end
   reap()
   remove_stale()

@@ -3,8 +3,8 @@ open(1)
 reap()
 local held = holder(ARGV[1])
 if held then
-  held.revoked, changed = true, true
-  look(held.process, held.lease, 0)
+  held[REVOKED], changed = true, true
+  look(held[PROCESS], held[LEASE], 0)
 end
 close()
 return held and 1 or 0

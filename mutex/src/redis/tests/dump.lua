@@ -3,13 +3,24 @@ local state, entries, ranks, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local function number(value) return value or -1 end
 local function flag(value) return value and 1 or 0 end
 local kept = redis.call('GET', state)
-local lock = kept and cmsgpack.unpack(kept) or { fence = 0, ranks = 0, last = 0, holders = {} }
+local lock = { fence = 0, ranks = 0 }
+local held_now = {}
+local function read(fence, leases, rank, mean_hold, last, rest, ...)
+  lock = rest or {}
+  lock.fence, lock.leases, lock.ranks, lock.mean_hold, held_now = fence, leases, rank, mean_hold, { ... }
+  for _, held in ipairs(held_now) do
+    if held[4] > last then return redis.error_reply('ERR a holder outlives its lock') end
+  end
+end
+if kept then
+  local failed = read(cmsgpack.unpack(kept))
+  if failed then return failed end
+end
 
 local holders = {}
-for _, held in ipairs(lock.holders) do
-  holders[#holders + 1] = {
-    held.lease, held.process, held.weight, held.ends, held.since, held.fence, flag(held.revoked), held.owner,
-  }
+for at, held in ipairs(held_now) do
+  held[7] = flag(held[7])
+  holders[at] = held
 end
 local waiters = {}
 for _, lease in ipairs(redis.call('ZRANGE', ranks, 0, -1)) do

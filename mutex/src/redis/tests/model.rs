@@ -9,20 +9,21 @@ use super::support::{Process, Raw, options, patched, renewal, shared_url};
 use crate::{
     FencingToken, Kind, LockKey, Owner,
     redis::{RedisStore, reply},
-    rules::{Held, Lock, MemoryLine, Micros, Waiting, World, micros},
+    rules::{Held, Lock, MemoryLine, Micros, News, Waiting, World, micros},
     store::{Answer, Ask, Hint, LeaseId, LeaseStore, ProcessId, Queueing},
 };
 
 /// The scripts by a clock and a grace that the test sets.
-const INJECTED: [(&str, &str); 5] = [
+const INJECTED: [(&str, &str); 6] = [
     (
         "local time = redis.call('TIME')\nlocal now = time[1] * 1000000 + time[2]",
         "local now = tonumber(redis.call('GET', NAMESPACE .. 'now'))",
     ),
-    ("grace = tonumber(ARGV[9] or 0)", INJECTED_GRACE),
+    ("grace = tonumber(ARGV[8] or 0)", INJECTED_GRACE),
     ("grace = tonumber(ARGV[2] or 0)", INJECTED_GRACE),
     ("grace = tonumber(ARGV[2])", INJECTED_GRACE),
     ("grace = tonumber(ARGV[1])", INJECTED_GRACE),
+    ("tonumber(ARGV[8] or 0) > now", "tonumber(redis.call('GET', NAMESPACE .. 'grace')) > now"),
 ];
 const INJECTED_GRACE: &str = "grace = tonumber(redis.call('GET', NAMESPACE .. 'grace'))";
 
@@ -34,6 +35,8 @@ struct Modelled {
     now: Micros,
     grace: Micros,
     deaf: Vec<ProcessId>,
+    /// Which lock is asked for.
+    key: LockKey,
     told: Vec<(ProcessId, Hint)>,
 }
 
@@ -50,10 +53,10 @@ impl World for Modelled {
     fn grace_until(&self) -> Option<Micros> {
         Some(self.grace).filter(|grace| *grace != 0)
     }
-    fn tell(&mut self, process: &ProcessId, hint: Hint) -> bool {
+    fn tell(&mut self, process: &ProcessId, news: News) -> bool {
         let hears = !self.deaf.contains(process);
         if hears {
-            self.told.push((process.clone(), hint));
+            self.told.push((process.clone(), news.about(&self.key)));
         }
         hears
     }
@@ -100,7 +103,7 @@ impl Pair {
         }
         // A list takes any hint; only a channel knows that nobody listens.
         let deaf = if pooled { vec![] } else { vec![ProcessId::from("d")] };
-        let world = Modelled { now: 1_700_000_000_000_000, grace: 0, deaf, told: Vec::new() };
+        let world = Modelled { now: 1_700_000_000_000_000, grace: 0, deaf, key: LockKey::new(Kind::Mutex, "m"), told: Vec::new() };
         let raw = Raw::to(&url).await;
         Self {
             rng: StdRng::seed_from_u64(seed),
@@ -190,6 +193,7 @@ impl Pair {
         };
         let key = ask.key.clone();
         self.asks.insert(lease.clone(), ask.clone());
+        self.world.key = key.clone();
         let (lock, line) = self.locks.entry(key.clone()).or_default();
         let expected = rounded(lock.acquire(line, &mut self.world, &ask).unwrap());
         let actual = self.store.acquire(&ask).await.map_err(|error| error.to_string())?;
@@ -202,6 +206,7 @@ impl Pair {
 
     async fn release(&mut self) -> Result<(String, LockKey), String> {
         let (lease, key) = self.known();
+        self.world.key = key.clone();
         let (lock, line) = self.locks.entry(key.clone()).or_default();
         let expected = lock.release(line, &mut self.world, &lease).unwrap();
         let actual = self.store.release(&key, &lease).await.map_err(|error| error.to_string())?;
@@ -229,6 +234,7 @@ impl Pair {
         order.sort_by(|a, b| a.ask.key.cmp(&b.ask.key));
         let mut expected = HashMap::new();
         for renewal in order {
+            self.world.key = renewal.ask.key.clone();
             let (lock, line) = self.locks.entry(renewal.ask.key.clone()).or_default();
             let renewed = lock.renew(line, &mut self.world, renewal).unwrap();
             expected.entry(renewal.ask.lease.clone()).or_insert_with(Vec::new).push(renewed);
@@ -247,6 +253,7 @@ impl Pair {
 
     async fn resize(&mut self) -> Result<(String, LockKey), String> {
         let (key, leases) = (LockKey::new(Kind::Semaphore, "s"), self.pick(&[None, Some(1), Some(2), Some(4)]));
+        self.world.key = key.clone();
         let (lock, line) = self.locks.entry(key.clone()).or_default();
         lock.resize(line, &mut self.world, leases).unwrap();
         self.store.resize(&key, leases).await.map_err(|error| error.to_string())?;
@@ -255,6 +262,7 @@ impl Pair {
 
     async fn revoke(&mut self) -> Result<(String, LockKey), String> {
         let (lease, key) = self.known();
+        self.world.key = key.clone();
         let (lock, _) = self.locks.entry(key.clone()).or_default();
         let expected = lock.revoke(&mut self.world, &lease);
         let actual = self.store.revoke(&key, &lease).await.map_err(|error| error.to_string())?;
@@ -264,6 +272,7 @@ impl Pair {
 
     async fn force_release(&mut self) -> Result<(String, LockKey), String> {
         let (lease, key) = self.known();
+        self.world.key = key.clone();
         let (lock, line) = self.locks.entry(key.clone()).or_default();
         let expected = lock.force_release(line, &mut self.world, &lease).unwrap();
         let actual = self.store.force_release(&key, &lease).await.map_err(|error| error.to_string())?;
