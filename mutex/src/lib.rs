@@ -33,6 +33,8 @@ mod owner;
 mod rate;
 #[doc(hidden)]
 pub mod rules;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod store;
 
 pub use error::{Cause, Error};

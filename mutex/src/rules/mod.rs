@@ -7,11 +7,15 @@ mod acquire;
 mod line;
 mod pump;
 mod renew;
+mod spend;
 mod steer;
 
 use std::time::Duration;
 
-pub use self::line::{Line, MemoryLine, Waiting};
+pub use self::{
+    line::{Line, MemoryLine, Waiting},
+    spend::spend,
+};
 use crate::{
     Owner,
     store::{Ask, Hint, LeaseId, ProcessId},
