@@ -53,6 +53,18 @@ impl Error {
         matches!(self, Self::Unavailable { .. })
     }
 
+    /// The same error for another who asked.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { address, message } => {
+                Self::Unavailable { address: address.clone(), message: message.clone() }
+            }
+            Self::Refused { address, message } => Self::Refused { address: address.clone(), message: message.clone() },
+            Self::Closed => Self::Closed,
+            other => Self::Invalid(other.to_string()),
+        }
+    }
+
     pub(crate) fn invalid_ttl(ttl: Duration, max: Duration) -> Self {
         Self::Invalid(format!(
             "a ttl of {ttl:?} is not between 100 ms and max_ttl, which is {max:?}; raise it with LocksBuilder::max_ttl"

@@ -1,6 +1,6 @@
 //! Leases: a distributed mutex, a counted semaphore and a rate limit that outlive no crash and lie to no holder.
 //!
-//! ```ignore
+//! ```no_run
 //! # async fn example() -> Result<(), celeriac_mutex::Error> {
 //! use celeriac_mutex::Locks;
 //!
@@ -26,19 +26,35 @@
 //! - [`store::LeaseStore`] is the one trait that a store implements: Redis (feature `redis`), SQLite (feature `sqlite`), memory.
 //! - `session` is one process's part: a thread of its own that renews every lease, hears of grants, and releases what was dropped.
 
+mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
+mod handle;
 mod key;
 mod lease;
+mod locks;
+mod memory;
+mod mutex;
 mod owner;
 mod rate;
 #[doc(hidden)]
 pub mod rules;
+mod semaphore;
+mod session;
 #[cfg(feature = "sqlite")]
-pub mod sqlite;
+mod sqlite;
 pub mod store;
 
 pub use error::{Cause, Error};
 pub use key::{IntoKey, Kind, LockKey};
-pub use lease::{FencingToken, LeaseLost};
+pub use lease::{FencingToken, Lease, LeaseLost, Released};
+pub use locks::{DEFAULT_MAX_TTL, DEFAULT_PATIENCE, DEFAULT_TTL, Locks, LocksBuilder};
+pub use memory::MemoryStore;
+pub use mutex::{Mutex, MutexGuard};
 pub use owner::Owner;
-pub use rate::Rate;
+pub use rate::{Rate, RateLimit};
+pub use semaphore::{Permit, Semaphore};
+pub use session::{Place, Taken, Ticket};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;

@@ -1,6 +1,10 @@
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use crate::Error;
+use crate::{
+    Error, IntoKey, Kind, LockKey,
+    session::Session,
+    store::{Spend, Spent},
+};
 
 /// So many per so long, with a burst: what a rate limit allows.
 ///
@@ -68,5 +72,59 @@ impl FromStr for Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "1 per {:?}, burst {}", self.interval, self.burst)
+    }
+}
+
+/// A limit on how often something happens, in all processes that use the same store: the generic cell rate algorithm, one command
+/// each time.
+#[derive(Debug, Clone)]
+pub struct RateLimit {
+    session: Arc<Session>,
+    key: LockKey,
+    rate: Rate,
+}
+
+impl RateLimit {
+    pub(crate) fn new(session: Arc<Session>, name: &str, rate: Rate) -> Self {
+        Self { session, key: LockKey::new(Kind::Rate, name), rate }
+    }
+
+    /// Adds to its key: a text, an integer, a boolean or a tuple of them.
+    pub fn key(self, key: impl IntoKey) -> Self {
+        Self { key: self.key.parts(key.into_parts()), ..self }
+    }
+
+    /// The limit that it names.
+    pub fn lock_key(&self) -> &LockKey {
+        &self.key
+    }
+
+    /// Spends `cost` if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Refused`], [`Error::Invalid`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves unknown whether it was spent.
+    pub async fn try_spend(&self, cost: u32) -> Result<Spent, Error> {
+        self.spend_or_reserve(cost, Duration::ZERO).await
+    }
+
+    /// Spends `cost`, or reserves a turn that is at most `horizon` away: a thousand who come at once then come back one by one.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spend`](Self::try_spend).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves unknown whether it was spent or reserved.
+    pub async fn spend_or_reserve(&self, cost: u32, horizon: Duration) -> Result<Spent, Error> {
+        self.key.check()?;
+        self.session.ready()?;
+        let spend = Spend { key: self.key.clone(), rate: self.rate, cost, horizon };
+        self.session.store.spend(&spend).await
     }
 }

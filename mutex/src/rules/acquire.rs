@@ -32,6 +32,15 @@ impl Lock {
         let (rank, since) = self.rank(line, now, ask)?;
         // Whoever was ahead and can be served is served first.
         self.pump(line, world)?;
+        if let Some(held) = self.held(&ask.lease) {
+            // That was the asker itself, which has waited.
+            held.ends = expiring.then(|| now + micros(ask.ttl));
+            return Ok(Answer::Granted(Granted {
+                fence: FencingToken::new(held.fence),
+                ttl: lasting(expiring, ask.ttl),
+                leases,
+            }));
+        }
         if self.may_take(line, now, ask, rank)? {
             self.pass_over(line, rank)?;
             line.remove(&ask.lease)?;

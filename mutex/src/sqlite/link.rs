@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
 pub(super) enum Command {

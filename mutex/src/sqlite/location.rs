@@ -17,14 +17,14 @@ impl Location {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let fault = |fault: &str| Error::Invalid(format!("the locks' address {text:?} names no file: {fault}"));
         let url = Url::parse(text).map_err(|error| fault(&error.to_string()))?;
-        if url.scheme() != "sqlite" {
-            return Err(fault("it does not begin with sqlite://"));
-        }
         if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
             // Not shown: what stands there may be a secret.
             return Err(Error::Invalid(
                 "a file has no user, password or port; write sqlite://relative.db or sqlite:///absolute/path.db".into(),
             ));
+        }
+        if url.scheme() != "sqlite" {
+            return Err(fault("it does not begin with sqlite://"));
         }
         if url.fragment().is_some() {
             return Err(fault("write a `#` in a file's name as %23"));

@@ -1,27 +1,8 @@
 //! Leases in a SQLite file, for the processes of one machine.
 //!
-//! # How leases end
-//!
-//! A lease ends with its process, not by time: each process keeps a file locked, `<file>-locks/<process>.lock`, and the system frees it
-//! whichever way the process ends. While somebody waits for a lease, the dead are looked for every 50 ms; whoever asks for a lease looks as
-//! well. A process that is stopped, as by SIGSTOP, keeps what it holds.
-//!
-//! # What is on disk
-//!
-//! The file may be the broker's: the tables are `celeriac_lock*` and `celeriac_rate`. Commits are not forced to disk
-//! (`synchronous = NORMAL`): a power cut may take the last ones, and it takes every holder with them, so nobody is left to hold what is
-//! forgotten. A place in line that is forgotten is taken anew, at the end. A rate limit may let through what it forgot having spent in
-//! the last moments. Tokens rise all the same: a token is at least the microseconds since 1970, unless the machine comes back with its
-//! clock before the cut. How many leases an operator has set is forced to disk.
-//!
-//! # Time
-//!
-//! Time is what the machine has counted since its start, and a distance to 1970 that is written into the file: setting the time of day
-//! changes nothing.
-//!
-//! # Network file systems
-//!
-//! They are refused, as locks don't hold there.
+//! [`SqliteStore`] asks; `link` carries each question to `writer`, the one thread that uses the file; `commit` puts questions that come
+//! together into one transaction; `transaction` lets the rules answer them, over the rows of `lock` and `line`. `presence` tells the living
+//! from the dead, and `household` whom of ours to tell what.
 
 mod book;
 mod clock;
@@ -55,6 +36,7 @@ use self::{
     job::Kind,
     link::{Command, Link},
     location::Location,
+    transaction::Unanswered,
 };
 use crate::{
     Error, LockKey,
@@ -69,8 +51,31 @@ const RENEWED_TOGETHER: usize = 256;
 
 /// Leases in a SQLite file, which the processes of one machine share.
 ///
-/// One thread uses the file; it starts with the first question, and ends with the store. An answer that takes longer than 5 s, as another
+/// One thread uses the file; it starts with the first question, and ends with the store. An answer that takes longer than a second, as another
 /// process has the file locked, is [`Error::Unavailable`], which names that process.
+///
+/// # How leases end
+///
+/// A lease ends with its process, not by time: each process keeps a file locked, `<file>-locks/<process>.lock`, and the system frees it
+/// whichever way the process ends. While somebody waits for a lease, the dead are looked for every 50 ms; whoever asks for a lease looks
+/// as well. A process that is stopped, as by SIGSTOP, keeps what it holds.
+///
+/// # What is on disk
+///
+/// The file may be the broker's: the tables are `celeriac_lock*` and `celeriac_rate`, and writers queue at the same two files beside it.
+/// Commits are not forced to disk (`synchronous = NORMAL`): a power cut may take the last ones, and it takes every holder with them, so
+/// nobody is left to hold what is forgotten. A place in line that is forgotten is taken anew, at the end. A rate limit may let through
+/// again what it forgot. Tokens rise all the same, as a token is at least the microseconds since 1970; unless the machine comes back with
+/// a clock from before the cut. How many leases an operator has set is forced to disk.
+///
+/// # Time
+///
+/// It is what the machine has counted since its start, and a distance to 1970 that is written into the file: setting the time of day
+/// changes nothing before the next start.
+///
+/// # Network file systems
+///
+/// They are refused, as locks don't hold there.
 #[derive(Debug)]
 pub struct SqliteStore {
     link: Link,
@@ -107,7 +112,14 @@ impl LeaseStore for SqliteStore {
 
     async fn acquire(&self, ask: &Ask) -> Result<Answer, Error> {
         let ask = ask.clone();
-        self.link.ask(Kind::Question, move |transaction| transaction.acquire(&ask)).await?.ok_or(Error::Closed)
+        let (key, weight) = (ask.key.clone(), ask.weight);
+        let answer = self.link.ask(Kind::Question, move |transaction| transaction.acquire(&ask)).await?;
+        answer.map_err(|unanswered| match unanswered {
+            Unanswered::Closed => Error::Closed,
+            Unanswered::TooHeavy { stored } => {
+                Error::Invalid(format!("{weight} of the {stored} leases of {key} cannot be taken"))
+            }
+        })
     }
 
     async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {

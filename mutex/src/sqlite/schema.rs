@@ -48,6 +48,7 @@ CREATE TABLE celeriac_lock_crowd (
 CREATE TABLE celeriac_lock_hint (
     process TEXT NOT NULL,
     lease TEXT NOT NULL,
+    key TEXT NOT NULL,
     after INTEGER,
     PRIMARY KEY (process, lease)
 ) STRICT, WITHOUT ROWID;

@@ -53,10 +53,10 @@ statements! {
     leave_crowd = "UPDATE celeriac_lock_crowd SET waiters = waiters - 1 WHERE key = ?1 AND parked = ?2 AND bucket = ?3";
     thin_crowd = "DELETE FROM celeriac_lock_crowd WHERE key = ?1 AND parked = ?2 AND bucket = ?3 AND waiters <= 0";
 
-    add_hint = "INSERT INTO celeriac_lock_hint (process, lease, after) VALUES (?1, ?2, ?3)
-        ON CONFLICT (process, lease) DO UPDATE SET after = ?3";
+    add_hint = "INSERT INTO celeriac_lock_hint (process, lease, key, after) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (process, lease) DO UPDATE SET key = ?3, after = ?4";
     any_hint = "SELECT 1 FROM celeriac_lock_hint WHERE process = ?1 LIMIT 1";
-    take_hints = "DELETE FROM celeriac_lock_hint WHERE process = ?1 RETURNING lease, after";
+    take_hints = "DELETE FROM celeriac_lock_hint WHERE process = ?1 RETURNING lease, key, after";
 
     rate = "SELECT back_at FROM celeriac_rate WHERE key = ?1";
     set_rate = "INSERT INTO celeriac_rate (key, back_at) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET back_at = ?2";

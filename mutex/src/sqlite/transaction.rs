@@ -15,7 +15,7 @@ use super::{
     world::Local,
 };
 use crate::{
-    rules::{Line, Lock, micros, spend},
+    rules::{Line, Lock, News, micros, spend},
     store::{Answer, Ask, Hint, LeaseId, ProcessId, Renewal, Renewed, Spend, Spent, WAITER_TTL},
 };
 
@@ -26,29 +26,41 @@ pub(super) struct Transaction<'t, 'c> {
     pub(super) told: Vec<(ProcessId, Hint)>,
 }
 
+/// Why a question for a lease makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// Its process has closed.
+    Closed,
+    /// It wants more leases than there are.
+    TooHeavy { stored: u32 },
+}
+
 impl<'t, 'c> Transaction<'t, 'c> {
     pub(super) fn new(book: &'t mut Book<'c>, household: &'t mut Household) -> Self {
         Self { book, household, told: Vec::new() }
     }
 
-    /// `None` where its process has closed.
-    pub(super) fn acquire(&mut self, ask: &Ask) -> Result<Option<Answer>, Fault> {
+    pub(super) fn acquire(&mut self, ask: &Ask) -> Result<Result<Answer, Unanswered>, Fault> {
         if !self.household.admit(&ask.process)? {
-            return Ok(None);
+            return Ok(Err(Unanswered::Closed));
         }
         let key = ask.key.to_string();
-        let answer = self.with(&key, |lock, line, world| lock.acquire(line, world, ask))?;
+        let answer = self.with(&key, |lock, line, world| match lock.leases {
+            // It would wait for ever.
+            Some(stored) if ask.weight > stored => Ok(Err(Unanswered::TooHeavy { stored })),
+            _ => lock.acquire(line, world, ask).map(Ok),
+        })?;
         match answer {
-            Answer::Granted(_) => self.household.holds(&ask.lease),
-            Answer::Queued { .. } => self.household.waits(&ask.lease),
-            Answer::Busy { .. } | Answer::Parked { .. } => self.household.forget(&ask.lease),
+            Ok(Answer::Granted(_)) => self.household.holds(&ask.lease),
+            Ok(Answer::Queued { .. }) => self.household.waits(&ask.lease),
+            _ => self.household.forget(&ask.lease),
         }
-        Ok(Some(answer))
+        Ok(answer)
     }
 
     pub(super) fn release(&mut self, key: &str, lease: &LeaseId) -> Result<bool, Fault> {
         self.household.forget(lease);
-        Ok(self.with(key, |lock, line, world| lock.release(line, world, lease))?)
+        self.with(key, |lock, line, world| lock.release(line, world, lease))
     }
 
     pub(super) fn renew(&mut self, renewal: &Renewal) -> Result<Renewed, Fault> {
@@ -80,15 +92,15 @@ impl<'t, 'c> Transaction<'t, 'c> {
     }
 
     pub(super) fn resize(&mut self, key: &str, leases: Option<u32>) -> Result<(), Fault> {
-        Ok(self.with(key, |lock, line, world| lock.resize(line, world, leases))?)
+        self.with(key, |lock, line, world| lock.resize(line, world, leases))
     }
 
     pub(super) fn revoke(&mut self, key: &str, lease: &LeaseId) -> Result<bool, Fault> {
-        Ok(self.with(key, |lock, _, world| Ok(lock.revoke(world, lease)))?)
+        self.with(key, |lock, _, world| Ok(lock.revoke(world, lease)))
     }
 
     pub(super) fn force_release(&mut self, key: &str, lease: &LeaseId) -> Result<bool, Fault> {
-        Ok(self.with(key, |lock, line, world| lock.force_release(line, world, lease))?)
+        self.with(key, |lock, line, world| lock.force_release(line, world, lease))
     }
 
     /// Removes what a process held or waited for live, and hands it on. Its parked places stay: their tasks come back elsewhere.
@@ -115,15 +127,15 @@ impl<'t, 'c> Transaction<'t, 'c> {
     /// Takes what others have told a process of ours.
     pub(super) fn hear(&mut self, process: &ProcessId) -> Result<Vec<Hint>, Fault> {
         let statement = &mut self.book.statements.take_hints;
-        let hints = statement.query_map([process.as_str()], |row| {
-            let (lease, after): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
-            Ok((LeaseId::from(lease), after))
-        })?;
-        let hint = |(lease, after): (LeaseId, Option<i64>)| match after {
-            None => Hint::Granted { lease },
-            Some(after) => Hint::Look { lease, after: Duration::from_micros(unsigned(after)) },
+        let rows = statement.query_map([process.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows: Vec<(String, String, Option<i64>)> = rows.collect::<Result<_, _>>()?;
+        let news = |lease: String, after: Option<i64>| match after {
+            None => News::Granted(lease.into()),
+            Some(after) => News::Look(lease.into(), Duration::from_micros(unsigned(after))),
         };
-        Ok(hints.map(|row| row.map(hint)).collect::<Result<_, _>>()?)
+        rows.into_iter()
+            .map(|(lease, key, after)| Ok(news(lease, after).about(&key.parse().map_err(unknown)?)))
+            .collect()
     }
 
     /// Loads a lock, lets the rules act on it, and writes it back where they have changed it.
@@ -131,7 +143,7 @@ impl<'t, 'c> Transaction<'t, 'c> {
         &mut self,
         key: &str,
         act: impl FnOnce(&mut Lock, &mut TableLine<'_, 'c>, &mut Local<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
+    ) -> Result<T, Fault> {
         let now = self.book.clock.now();
         let statements = &mut self.book.statements;
         let lock::Loaded { mut lock, known, crowded, .. } = lock::load(statements, key)?;
@@ -144,28 +156,32 @@ impl<'t, 'c> Transaction<'t, 'c> {
         if lock != before {
             lock::store(statements, key, &lock, known, now)?;
         }
-        self.pass_on(told)?;
+        self.pass_on(key, told)?;
         if !known {
             self.book.tidy_locks(now)?;
         }
         Ok(result)
     }
 
-    fn pass_on(&mut self, told: Vec<(ProcessId, Hint)>) -> rusqlite::Result<()> {
-        for (process, hint) in told {
+    fn pass_on(&mut self, key: &str, told: Vec<(ProcessId, News)>) -> Result<(), Fault> {
+        for (process, news) in told {
             if !self.household.is_other(&process) {
-                self.told.push((process, hint));
+                self.told.push((process, news.about(&key.parse().map_err(unknown)?)));
                 continue;
             }
-            let (lease, after) = match hint {
-                Hint::Granted { lease } => (lease, None),
+            let (lease, after) = match news {
+                News::Granted(lease) => (lease, None),
                 // It looks by itself within that time.
-                Hint::Look { after, .. } if after >= WAITER_TTL => continue,
-                Hint::Look { lease, after } => (lease, Some(signed(micros(after)))),
-                Hint::Resync => continue,
+                News::Look(_, after) if after >= WAITER_TTL => continue,
+                News::Look(lease, after) => (lease, Some(signed(micros(after)))),
             };
-            self.book.statements.add_hint.execute(params![process.as_str(), lease.as_str(), after])?;
+            self.book.statements.add_hint.execute(params![process.as_str(), lease.as_str(), key, after])?;
         }
         Ok(())
     }
+}
+
+/// Another program has written it.
+fn unknown(error: impl std::fmt::Display) -> Fault {
+    Fault::Refused(format!("there is something among the locks that is none: {error}"))
 }

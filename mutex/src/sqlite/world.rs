@@ -1,7 +1,7 @@
 use super::household::Household;
 use crate::{
-    rules::{Micros, World},
-    store::{Hint, ProcessId},
+    rules::{Micros, News, World},
+    store::ProcessId,
 };
 
 /// What one operation knows of the world, and whom it has told what.
@@ -9,7 +9,7 @@ pub(super) struct Local<'w> {
     pub(super) now: Micros,
     pub(super) grace_until: Option<Micros>,
     pub(super) household: &'w Household,
-    pub(super) told: Vec<(ProcessId, Hint)>,
+    pub(super) told: Vec<(ProcessId, News)>,
 }
 
 impl World for Local<'_> {
@@ -29,11 +29,11 @@ impl World for Local<'_> {
         self.grace_until
     }
 
-    fn tell(&mut self, process: &ProcessId, hint: Hint) -> bool {
+    fn tell(&mut self, process: &ProcessId, news: News) -> bool {
         if self.household.is_deaf(process) {
             return false;
         }
-        self.told.push((process.clone(), hint));
+        self.told.push((process.clone(), news));
         true
     }
 }

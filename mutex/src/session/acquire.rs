@@ -1,0 +1,218 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Held, Session,
+    table::{Turn, Waiter},
+};
+use crate::{
+    Error, Lease, Owner,
+    clock::Boot,
+    store::{Answer, Ask, Granted, LeaseId, PROBATION, Queueing},
+};
+
+/// A place in line, as a text to be kept while one is away. It can be used once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ticket(LeaseId);
+
+impl Ticket {
+    /// As it is written in a header.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl From<&str> for Ticket {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A place that is kept in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// What to come back with.
+    pub ticket: Ticket,
+    /// 1 for the head.
+    pub position: u64,
+    /// When to come back.
+    pub delay: Duration,
+    /// The oldest holder, where one is known.
+    pub holder: Option<Owner>,
+}
+
+/// What [`take_or_park`](crate::Mutex::take_or_park) gave.
+#[derive(Debug)]
+pub enum Taken<G> {
+    /// The lock.
+    Granted(G),
+    /// A place in line.
+    Parked(Place),
+}
+
+impl<G> Taken<G> {
+    pub(crate) fn map<H>(self, with: impl FnOnce(G) -> H) -> Taken<H> {
+        match self {
+            Self::Granted(guard) => Taken::Granted(with(guard)),
+            Self::Parked(place) => Taken::Parked(place),
+        }
+    }
+}
+
+/// Releases what was asked for, unless it is disarmed: the answer may come when nobody listens any more.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Abandon<'a> {
+    session: &'a Session,
+    ask: Option<Arc<Ask>>,
+}
+
+impl<'a> Abandon<'a> {
+    pub(super) fn new(session: &'a Session, ask: Arc<Ask>) -> Self {
+        Self { session, ask: Some(ask) }
+    }
+
+    pub(super) fn disarm(mut self) {
+        self.ask = None;
+    }
+}
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        if let Some(ask) = self.ask.take() {
+            self.session.abandon(ask);
+        }
+    }
+}
+
+/// When one who waits looks for itself, should nobody tell it. Those close behind the head do so too, one after the other: the head
+/// may be a process that is stopped, and then has its turn and lets it pass.
+pub(super) fn look_after(position: u64, look_in: Duration) -> Option<Duration> {
+    let turns = u32::try_from(position.checked_sub(1)?).ok().filter(|turns| *turns < 8)?;
+    Some(look_in.max(Duration::from_millis(1)) + PROBATION * turns)
+}
+
+/// How long to wait, at most, before a store that did not answer is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+impl Session {
+    /// Takes the lease if it can be had at once.
+    pub(crate) async fn try_take(self: &Arc<Self>, ask: Ask) -> Result<Option<Lease>, Error> {
+        self.ready()?;
+        let ask = Arc::new(Ask { queueing: Queueing::No, ..ask });
+        let abandon = Abandon::new(self, ask.clone());
+        let sent = Boot::now();
+        let lease = match self.store.acquire(&ask).await? {
+            Answer::Granted(granted) => Some(self.lease(ask, granted, sent)),
+            _ => None,
+        };
+        abandon.disarm();
+        Ok(lease)
+    }
+
+    /// Takes the lease, or keeps a place in line and says when to come back.
+    pub(crate) async fn take_or_park(
+        self: &Arc<Self>,
+        ask: Ask,
+        place: Option<&Ticket>,
+    ) -> Result<Taken<Lease>, Error> {
+        self.ready()?;
+        let queueing = Queueing::Park { jitter: rand::random_range(0.6..1.0) };
+        let ask = Arc::new(Ask { queueing, place: place.map(|ticket| ticket.0.clone()), ..ask });
+        let abandon = Abandon::new(self, ask.clone());
+        let sent = Boot::now();
+        let ticket = Ticket(ask.lease.clone());
+        let (position, delay, holder) = match self.store.acquire(&ask).await? {
+            Answer::Granted(granted) => {
+                let lease = self.lease(ask, granted, sent);
+                abandon.disarm();
+                return Ok(Taken::Granted(lease));
+            }
+            Answer::Parked { position, delay, holder } => (position, delay, holder),
+            Answer::Busy { holder, retry_in, waiting } => (waiting + 1, retry_in, holder),
+            Answer::Queued { position, look_in } => (position, look_in, None),
+        };
+        abandon.disarm();
+        Ok(Taken::Parked(Place { ticket, position, delay, holder }))
+    }
+
+    /// Waits for the lease.
+    pub(crate) async fn take(self: &Arc<Self>, ask: Ask) -> Result<Lease, Error> {
+        self.ready()?;
+        let ask = Arc::new(Ask { queueing: Queueing::Wait, ..ask });
+        let abandon = Abandon::new(self, ask.clone());
+        let mut failing_since = None;
+        loop {
+            let (turn, told) = oneshot::channel();
+            // Before the question: the hint may come before its answer.
+            if self.table.wait(Waiter { ask: ask.clone(), turn, failing_since: None }) {
+                self.thread.wake();
+            }
+            let sent = Boot::now();
+            match self.store.acquire(&ask).await {
+                Ok(Answer::Granted(granted)) => {
+                    let lease = self.lease(ask, granted, sent);
+                    abandon.disarm();
+                    return Ok(lease);
+                }
+                Ok(answer) => {
+                    failing_since = None;
+                    if let Answer::Queued { position, look_in } = answer
+                        && let Some(after) = look_after(position, look_in)
+                        && self.table.look_in(&ask.lease, after) == Some(true)
+                    {
+                        self.thread.wake();
+                    }
+                    match told.await {
+                        Ok(Turn::Granted(held)) => {
+                            abandon.disarm();
+                            return Ok(Lease { held, session: self.clone() });
+                        }
+                        Ok(Turn::AskAgain) => {}
+                        Ok(Turn::Failed(error)) => return Err(error),
+                        Err(_) => return Err(Error::Closed),
+                    }
+                }
+                Err(error) => {
+                    // A grant by hand-off may have come all the same.
+                    if let Ok(Turn::Granted(held)) = { told }.try_recv() {
+                        abandon.disarm();
+                        return Ok(Lease { held, session: self.clone() });
+                    }
+                    let since = *failing_since.get_or_insert(sent);
+                    if !error.is_transient() || Boot::now() >= since.plus(self.settings.patience) {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(AGAIN.mul_f64(rand::random_range(0.5..1.0))).await;
+                }
+            }
+        }
+    }
+
+    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot) -> Lease {
+        if granted.leases != ask.leases {
+            self.disagree(&ask, granted.leases);
+        }
+        let held = Arc::new(Held::new(ask, granted, sent));
+        self.hold(held.clone());
+        Lease { held, session: self.clone() }
+    }
+
+    /// Says once for each name that this program and the store differ about the number of leases.
+    fn disagree(&self, ask: &Ask, stored: u32) {
+        if self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert((ask.key.name(), stored)) {
+            tracing::warn!(
+                key = %ask.key, here = ask.leases, stored,
+                "this program says another number of leases than is stored; the stored one counts, until `celeriac semaphore resize` changes it"
+            );
+        }
+    }
+}

@@ -1,0 +1,332 @@
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+use super::{
+    Held,
+    acquire::look_after,
+    table::{Entry, Table, Turn, What, interval},
+    thread::Chore,
+};
+use crate::{
+    Error, LeaseLost, LockKey,
+    clock::Boot,
+    store::{Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Renewal, Renewed, WAITER_TTL},
+};
+
+/// How many hints may lie unread; what is lost beyond is found by the next renewal.
+const HINTS: usize = 1024;
+/// The longest sleep while anything is held: a suspend is noticed within it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a renewal may take, at most.
+const RENEW_BOUND: Duration = Duration::from_secs(1);
+/// How long one attempt to release may take.
+const RELEASE_BOUND: Duration = Duration::from_secs(1);
+/// How long a close waits for the store.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Renews what is due, tells waiters of their turns, and releases what was dropped.
+#[derive(Debug)]
+pub(super) struct Renewer {
+    store: Arc<dyn LeaseStore>,
+    process: ProcessId,
+    table: Arc<Table>,
+    patience: Duration,
+    chores: mpsc::UnboundedReceiver<Chore>,
+    /// Every future that the thread runs.
+    tasks: JoinSet<Option<Batch>>,
+}
+
+/// A renewal that came back.
+#[derive(Debug)]
+struct Batch {
+    sent: Boot,
+    renewals: Vec<Renewal>,
+    answers: Result<Vec<Renewed>, Error>,
+}
+
+impl Renewer {
+    pub(super) fn new(
+        store: Arc<dyn LeaseStore>,
+        process: ProcessId,
+        table: Arc<Table>,
+        patience: Duration,
+        chores: mpsc::UnboundedReceiver<Chore>,
+    ) -> Self {
+        Self { store, process, table, patience, chores, tasks: JoinSet::new() }
+    }
+
+    pub(super) fn open(&self, runtime: &Handle) -> mpsc::Receiver<Hint> {
+        let (hints, inbox) = mpsc::channel(HINTS);
+        self.store.open(&self.process, runtime, hints);
+        inbox
+    }
+
+    pub(super) async fn run(mut self, mut hints: mpsc::Receiver<Hint>) {
+        let mut deaf = false;
+        loop {
+            let wait = self.plan();
+            tokio::select! {
+                biased;
+                chore = self.chores.recv() => match chore {
+                    None => return self.close(None).await,
+                    Some(Chore::Close(done)) => return self.close(done).await,
+                    Some(Chore::Look) => {}
+                    Some(Chore::Release(ask)) => self.release(ask.key.clone(), ask.lease.clone()),
+                },
+                Some(done) = self.tasks.join_next() => {
+                    if let Ok(Some(batch)) = done { self.take_in(&batch) }
+                }
+                hint = hints.recv(), if !deaf => match hint {
+                    None => deaf = true,
+                    Some(hint) => {
+                        self.hear(&hint);
+                        // Hints that came together are renewed together.
+                        while let Some(Some(hint)) = hints.recv().now_or_never() { self.hear(&hint) }
+                    }
+                },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Notices what is lost, sends what is due, and says when to look again.
+    fn plan(&mut self) -> Duration {
+        let now = Boot::now();
+        let (mut renewals, mut overlong) = (Vec::new(), Vec::new());
+        let mut inner = self.table.lock();
+        let is_due = inner.entries.values().any(|entry| entry.is_renewable(now) && entry.due <= now);
+        let mut next = Boot::NEVER;
+        for entry in inner.entries.values_mut() {
+            if let What::Held(held) = &entry.what
+                && held.check()
+            {
+                next = next.min(held.lost_at());
+                // Where leases end with their process, this one must be ended.
+                if held.lost_at() == Boot::NEVER && now >= held.renew_until().plus(held.ask.ttl) {
+                    overlong.push(held.clone());
+                }
+            }
+            if !entry.is_renewable(now) {
+                continue;
+            }
+            // What is due soon goes with what is due now.
+            let soon = if is_due { now.plus(entry.ttl() / 30) } else { now };
+            if entry.due <= soon {
+                entry.in_flight = true;
+                renewals.push(entry.renewal(now));
+            } else {
+                next = next.min(entry.due);
+            }
+        }
+        let wait = next.left(now).min(LOOK_EVERY);
+        let idle = inner.entries.is_empty();
+        inner.next = if idle { Boot::NEVER } else { now.plus(wait) };
+        drop(inner);
+        for held in overlong {
+            held.lose(LeaseLost::Overlong);
+            self.table.remove(&held.ask.lease);
+            self.release(held.ask.key.clone(), held.ask.lease.clone());
+        }
+        if !renewals.is_empty() {
+            self.renew(now, renewals);
+        }
+        // Somebody who adds an entry wakes the thread.
+        if idle { Duration::from_secs(3600) } else { wait }
+    }
+
+    fn renew(&mut self, sent: Boot, renewals: Vec<Renewal>) {
+        let store = self.store.clone();
+        // What takes longer has failed, and is tried again while there is time.
+        let shortest = renewals.iter().map(|renewal| renewal.ask.ttl / 3).min().unwrap_or_default();
+        let bound = shortest.clamp(Duration::from_millis(50), RENEW_BOUND);
+        self.tasks.spawn(async move {
+            let answers = bounded(bound, store.renew(&renewals)).await;
+            Some(Batch { sent, renewals, answers })
+        });
+    }
+
+    fn take_in(&mut self, batch: &Batch) {
+        match &batch.answers {
+            Ok(answers) => {
+                for (renewal, answer) in batch.renewals.iter().zip(answers) {
+                    self.answer(batch.sent, &renewal.ask, answer);
+                }
+            }
+            Err(error) => {
+                let leases = batch.renewals.len();
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    leases,
+                    "leases could not be renewed; trying again"
+                );
+                for renewal in &batch.renewals {
+                    self.failed(&renewal.ask.lease, error);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, sent: Boot, ask: &Arc<Ask>, answer: &Renewed) {
+        let lease = &ask.lease;
+        let mut inner = self.table.lock();
+        // It was released or given up meanwhile.
+        let Some(entry) = inner.entries.get_mut(lease) else { return };
+        entry.in_flight = false;
+        let again = std::mem::take(&mut entry.again);
+        let now = Boot::now();
+        entry.due = if again { now } else { now.plus(interval(entry.ttl())) };
+        match (&mut entry.what, answer) {
+            (What::Held(held), Renewed::Held { ttl, revoked }) => {
+                held.extend(*ttl, sent);
+                if *revoked {
+                    held.lose(LeaseLost::Revoked);
+                }
+            }
+            (What::Held(held), _) => {
+                held.lose(LeaseLost::Taken);
+                inner.entries.remove(lease);
+            }
+            (What::Waiting(waiter), Renewed::Waiting { position, look_in }) => {
+                waiter.failing_since = None;
+                if let Some(after) = look_after(*position, *look_in) {
+                    entry.due = entry.due.min(now.plus(after));
+                }
+            }
+            (What::Waiting(_), Renewed::Granted(granted)) => {
+                let given_up = !entry.grant(ask, *granted, sent);
+                drop(inner);
+                if given_up {
+                    self.table.remove(lease);
+                    self.release(ask.key.clone(), lease.clone());
+                }
+            }
+            (What::Waiting(_), Renewed::Lost | Renewed::Held { .. }) => {
+                tell(inner.entries.remove(lease), Turn::AskAgain);
+            }
+        }
+    }
+
+    /// Tries again soon; a waiter's patience ends.
+    fn failed(&self, lease: &LeaseId, error: &Error) {
+        let now = Boot::now();
+        let mut inner = self.table.lock();
+        let Some(entry) = inner.entries.get_mut(lease) else { return };
+        entry.in_flight = false;
+        entry.again = false;
+        entry.due = now.plus((entry.ttl() / 20).min(Duration::from_millis(250)).mul_f64(rand::random_range(0.5..1.0)));
+        if let What::Waiting(waiter) = &mut entry.what {
+            let since = *waiter.failing_since.get_or_insert(now);
+            if now >= since.plus(self.patience) || !error.is_transient() {
+                tell(inner.entries.remove(lease), Turn::Failed(error.again()));
+            }
+        }
+    }
+
+    fn hear(&mut self, hint: &Hint) {
+        match hint {
+            Hint::Granted { key, lease } => self.look_in(key, lease, Duration::ZERO),
+            Hint::Look { key, lease, after } => self.look_in(key, lease, *after),
+            Hint::Resync => {
+                let now = Boot::now();
+                for entry in self.table.lock().entries.values_mut() {
+                    entry.due = now;
+                    entry.again |= entry.in_flight;
+                }
+            }
+        }
+    }
+
+    /// What nobody here wants any more is given back, or those behind would wait for it to end.
+    fn look_in(&mut self, key: &LockKey, lease: &LeaseId, after: Duration) {
+        if self.table.look_in(lease, after).is_none() {
+            self.release(key.clone(), lease.clone());
+        }
+    }
+
+    /// Tells the store until it hears, or what is to be released has long ended by itself.
+    fn release(&mut self, key: LockKey, lease: LeaseId) {
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let give_up = Boot::now().plus(WAITER_TTL * 2);
+            let mut delay = Duration::from_millis(50);
+            while let Err(error) = bounded(RELEASE_BOUND, store.release(&key, &lease)).await {
+                if !error.is_transient() || Boot::now() >= give_up {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%key, %lease, error, "a lease could not be released; it ends by itself");
+                    break;
+                }
+                tokio::time::sleep(delay.mul_f64(rand::random_range(0.5..1.0))).await;
+                delay = (delay * 2).min(Duration::from_secs(1));
+            }
+            None
+        });
+    }
+
+    /// Releases what is left, as far as the store answers.
+    async fn close(mut self, done: Option<oneshot::Sender<()>>) {
+        self.chores.close();
+        while let Some(chore) = self.chores.recv().await {
+            if let Chore::Release(ask) = chore {
+                self.release(ask.key.clone(), ask.lease.clone());
+            }
+        }
+        let entries = std::mem::take(&mut self.table.lock().entries);
+        for entry in entries.into_values() {
+            let ask = match &entry.what {
+                What::Held(held) => {
+                    held.lose(LeaseLost::Taken);
+                    held.ask.clone()
+                }
+                What::Waiting(waiter) => waiter.ask.clone(),
+            };
+            tell(Some(entry), Turn::Failed(Error::Closed));
+            self.release(ask.key.clone(), ask.lease.clone());
+        }
+        let farewell = async {
+            while self.tasks.join_next().await.is_some() {}
+            self.store.close(&self.process).await;
+        };
+        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+            tracing::warn!("the lock store did not answer at the end; what is held there ends by itself");
+        }
+        if let Some(done) = done {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+    }
+}
+
+impl Entry {
+    /// Makes a waiter a holder; `false` where it was given up at this very moment.
+    fn grant(&mut self, ask: &Arc<Ask>, granted: Granted, sent: Boot) -> bool {
+        let held = Arc::new(Held::new(ask.clone(), granted, sent));
+        self.due = Boot::now().plus(interval(ask.ttl));
+        match std::mem::replace(&mut self.what, What::Held(held.clone())) {
+            What::Waiting(waiter) => waiter.turn.send(Turn::Granted(held)).is_ok(),
+            What::Held(_) => true,
+        }
+    }
+}
+
+async fn bounded<T>(bound: Duration, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(bound, operation).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::Unavailable {
+            address: "its address".to_owned(),
+            message: format!("it did not answer within {bound:?}"),
+        }),
+    }
+}
+
+/// Tells a waiter that was removed; nobody listens where it was given up.
+fn tell(entry: Option<Entry>, turn: Turn) {
+    if let Some(Entry { what: What::Waiting(waiter), .. }) = entry {
+        let _ = waiter.turn.send(turn);
+    }
+}
