@@ -44,6 +44,8 @@ mod redis;
 pub mod rules;
 mod semaphore;
 mod session;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 pub mod store;
 
 pub use error::{Cause, Error};
@@ -58,3 +60,5 @@ pub use rate::{Rate, RateLimit};
 pub use redis::{RedisOptions, RedisStore};
 pub use semaphore::{Permit, Semaphore};
 pub use session::{Place, Taken, Ticket};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;

@@ -42,9 +42,9 @@ impl From<&RedisError> for Failure {
             Some("NOPERM") => Self::Refused(format!(
                 "{message}; the user needs +@all on ~<namespace>:* and &<namespace>:*, or at least the commands that the scripts run"
             )),
-            Some("WRONGTYPE") => Self::Refused(format!(
-                "{message}; something else uses the same keys: choose another namespace"
-            )),
+            Some("WRONGTYPE") => {
+                Self::Refused(format!("{message}; something else uses the same keys: choose another namespace"))
+            }
             _ => Self::Unavailable(message),
         }
     }

@@ -87,7 +87,11 @@ fn granted(fence: &Value, leases: &Value, ttl: Duration) -> Result<Granted, Fail
 
 pub(super) fn answer(value: &Value, ask: &Ask) -> Result<Answer, Failure> {
     if let Value::Int(_) = value {
-        return Ok(Answer::Granted(Granted { fence: FencingToken::new(unsigned(value)?), ttl: ask.ttl, leases: ask.leases }));
+        return Ok(Answer::Granted(Granted {
+            fence: FencingToken::new(unsigned(value)?),
+            ttl: ask.ttl,
+            leases: ask.leases,
+        }));
     }
     let values = list(value)?;
     // Where nobody holds, the list ends before the owner.

@@ -1,7 +1,11 @@
 //! The scripts: what `rules` says, in Lua.
 
 use crate::{
-    rules::{acquire::{STALE, UNKNOWN_HOLD}, micros, pump::{AT_ONCE, LATENESS}},
+    rules::{
+        acquire::{STALE, UNKNOWN_HOLD},
+        micros,
+        pump::{AT_ONCE, LATENESS},
+    },
     store::{MAX_BYPASS, PLACE_DELAY, PLACE_GRACE, PROBATION, RETENTION, WAITER_TTL},
 };
 
@@ -43,8 +47,22 @@ impl Script {
     /// What stands in front of it, and itself.
     fn parts(self) -> &'static [&'static str] {
         match self {
-            Self::Acquire => &[CLOCK, include_str!("scripts/acquire_free.lua"), LOCK, LINE, PUMP, include_str!("scripts/acquire.lua")],
-            Self::Release => &[CLOCK, include_str!("scripts/release_alone.lua"), LOCK, LINE, PUMP, include_str!("scripts/release.lua")],
+            Self::Acquire => &[
+                CLOCK,
+                include_str!("scripts/acquire_free.lua"),
+                LOCK,
+                LINE,
+                PUMP,
+                include_str!("scripts/acquire.lua"),
+            ],
+            Self::Release => &[
+                CLOCK,
+                include_str!("scripts/release_alone.lua"),
+                LOCK,
+                LINE,
+                PUMP,
+                include_str!("scripts/release.lua"),
+            ],
             Self::Renew => &[CLOCK, LOCK, LINE, PUMP, include_str!("scripts/renew.lua")],
             Self::Spend => &[CLOCK, include_str!("scripts/spend.lua")],
             Self::Resize => &[CLOCK, LOCK, LINE, PUMP, include_str!("scripts/resize.lua")],

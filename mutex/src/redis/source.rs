@@ -22,7 +22,9 @@ impl Source {
     pub(super) fn of_url(url: &str, options: &RedisOptions) -> Result<Self, Error> {
         // Never the address itself: it may hold a password.
         let invalid = |error: &dyn std::fmt::Display| {
-            Error::Invalid(format!("the address of Redis cannot be used ({error}); one looks like redis://localhost:6379/0"))
+            Error::Invalid(format!(
+                "the address of Redis cannot be used ({error}); one looks like redis://localhost:6379/0"
+            ))
         };
         let client = Client::open(url).map_err(|error| invalid(&error))?;
         let config = AsyncConnectionConfig::new()

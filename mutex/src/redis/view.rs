@@ -71,11 +71,7 @@ async fn summaries(caller: &Caller<'_>, keys: &Keys<'_>, locks: &[LockKey]) -> R
 }
 
 /// One lock, whole: page by page, so that ten thousand who wait stall nobody.
-pub(super) async fn inspect(
-    caller: &Caller<'_>,
-    keys: &Keys<'_>,
-    key: &LockKey,
-) -> Result<Option<LockState>, Failure> {
+pub(super) async fn inspect(caller: &Caller<'_>, keys: &Keys<'_>, key: &LockKey) -> Result<Option<LockState>, Failure> {
     let mut waiters: Vec<(u64, Waiter)> = Vec::new();
     let mut from = 0;
     loop {
@@ -156,7 +152,9 @@ pub(super) async fn diagnose(caller: &Caller<'_>) -> Result<Vec<Finding>, Failur
         Some(policy) => Finding::new(
             "maxmemory-policy",
             Severity::Error,
-            format!("{policy} drops locks that are held when memory runs out; run `CONFIG SET maxmemory-policy noeviction`"),
+            format!(
+                "{policy} drops locks that are held when memory runs out; run `CONFIG SET maxmemory-policy noeviction`"
+            ),
         ),
         None => Finding::new("maxmemory-policy", Severity::Warning, "the server does not say; it has to be noeviction"),
     });

@@ -103,7 +103,13 @@ impl Pair {
         }
         // A list takes any hint; only a channel knows that nobody listens.
         let deaf = if pooled { vec![] } else { vec![ProcessId::from("d")] };
-        let world = Modelled { now: 1_700_000_000_000_000, grace: 0, deaf, key: LockKey::new(Kind::Mutex, "m"), told: Vec::new() };
+        let world = Modelled {
+            now: 1_700_000_000_000_000,
+            grace: 0,
+            deaf,
+            key: LockKey::new(Kind::Mutex, "m"),
+            told: Vec::new(),
+        };
         let raw = Raw::to(&url).await;
         Self {
             rng: StdRng::seed_from_u64(seed),
