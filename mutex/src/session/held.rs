@@ -71,21 +71,24 @@ impl Held {
     }
 
     pub(crate) fn lose(&self, reason: LeaseLost) {
-        if self.reason.set(reason).is_ok() {
-            tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
-            self.lost.cancel();
-        }
+        let first = self.reason.set(reason).is_ok();
+        // Before `lost`: whoever hears of that one asks this one what it means.
         if reason != LeaseLost::Revoked {
             self.gone.cancel();
+        }
+        if first {
+            tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
+            self.lost.cancel();
         }
     }
 
     /// Its holder let go: whoever still looks at it finds it lost.
     pub(crate) fn end(&self) {
-        if self.reason.set(LeaseLost::Released).is_ok() {
+        let first = self.reason.set(LeaseLost::Released).is_ok();
+        self.gone.cancel();
+        if first {
             self.lost.cancel();
         }
-        self.gone.cancel();
     }
 
     pub(crate) fn renew_until(&self) -> Boot {
