@@ -121,7 +121,8 @@ async fn one(policy: &str, count: u64) -> Result<Measured, Failure> {
         .queue_defaults(QUEUE, TaskOptions::new())
         .pool(QUEUE, Pool::new(16))
         .build()?;
-    worker.run_until(runs.done.notified()).await?;
+    let done = runs.clone();
+    worker.run_until(async move { done.done.notified().await }).await?;
     broker.transport().delete(&queue.name).await?;
     broker.close().await;
 

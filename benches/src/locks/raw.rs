@@ -15,7 +15,8 @@ pub(crate) struct Raw {
 }
 
 /// The release that every description of a Redis lock has: delete it if it is still ours.
-const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
+const RELEASE: &str =
+    "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
 
 impl Raw {
     pub(crate) async fn connect() -> Result<Self, Failure> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use celeriac::mutex::Locks;
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use crate::{
     Failure,
@@ -23,6 +23,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     )?;
     locks.mutex("warm").lock().await?.release().await?;
 
+    let mut take = raw.prepare("INSERT INTO lock VALUES ('free', 'me', 1) ON CONFLICT DO NOTHING")?;
+    let mut give = raw.prepare("DELETE FROM lock WHERE key = 'free' AND id = 'me'")?;
     let blocks = interleave(settings, 2, async |side| {
         let begin = Instant::now();
         if side == 0 {
@@ -32,8 +34,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
             }
         } else {
             for _ in 0..count {
-                transaction(&raw, "INSERT INTO lock VALUES ('free', 'me', 1) ON CONFLICT DO NOTHING")?;
-                transaction(&raw, "DELETE FROM lock WHERE key = 'free' AND id = 'me'")?;
+                transaction(&raw, &mut take)?;
+                transaction(&raw, &mut give)?;
             }
         }
         #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
@@ -47,9 +49,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     Ok(vec![row.against("rusqlite, one BEGIN IMMEDIATE each way", &ours, &blocks.of(1, 0)).goal(Goal::AtMost(1.5))])
 }
 
-fn transaction(raw: &Connection, statement: &str) -> Result<(), Failure> {
+fn transaction(raw: &Connection, statement: &mut Statement<'_>) -> Result<(), Failure> {
     raw.execute_batch("BEGIN IMMEDIATE")?;
-    raw.prepare_cached(statement)?.execute([])?;
+    statement.execute([])?;
     raw.execute_batch("COMMIT")?;
     Ok(())
 }

@@ -62,7 +62,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
             .against("SET NX PX, EVALSHA, one connection", &ours, &baseline)
             .goal(Goal::AtMost(most))
     };
-    let commands = |side: usize, what: &str| Row::alone(BENCH, what, "commands", &blocks.of(side, 1)).goal(Goal::AtMost(2.01));
+    let commands =
+        |side: usize, what: &str| Row::alone(BENCH, what, "commands", &blocks.of(side, 1)).goal(Goal::AtMost(2.01));
     Ok(vec![
         row(0, "mutex, take and release", 1.10),
         row(1, "semaphore of 3, take and release", 1.15),
