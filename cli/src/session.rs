@@ -5,7 +5,7 @@ use celeriac_broker::{Broker, Queue};
 use crate::{
     Error,
     args::Common,
-    config::{Config, Settings},
+    config::{Config, LockStore, Settings},
     output::Output,
 };
 
@@ -30,6 +30,17 @@ impl Session {
     /// The broker that the settings name.
     pub(crate) fn broker(&self) -> Result<Broker, Error> {
         self.broker.clone().map_or_else(|| self.config.broker(), Ok)
+    }
+
+    /// Where leases are kept, for a command that needs to know.
+    pub(crate) fn locks(&self) -> Result<LockStore, Error> {
+        self.config.locks()?.ok_or_else(|| {
+            Error::Usage(
+                "no lock store is named: set CELERIAC_LOCKS_URL (or --locks-url, or locks_url in celeriac.toml) to the \
+                 address that the workers have, such as redis://localhost:6379"
+                    .into(),
+            )
+        })
     }
 
     /// The queues that `celeriac.toml` or the program names.
