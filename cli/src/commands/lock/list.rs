@@ -70,7 +70,7 @@ impl List {
 
 impl Listed {
     pub(crate) fn document(&self) -> Value {
-        let locks: Vec<_> = self.locks.iter().map(view::document).collect();
+        let locks: Vec<_> = self.locks.iter().map(view::summary).collect();
         json!({"locks": locks, "more": self.more, "complete": self.complete})
     }
 

@@ -302,7 +302,7 @@ async fn nobody_looks_whether_a_holder_let_go_where_nobody_waits_for_it() {
 }
 
 #[test]
-fn a_parked_place_that_is_due_is_back_in_no_time() {
+fn those_who_wait_are_shown_until_they_are_too_many_with_when_they_are_back() {
     let key = LockKey::new(Kind::Mutex, "m");
     let waiter = celeriac_mutex::store::Waiter {
         lease: "p.1".into(),
@@ -321,6 +321,9 @@ fn a_parked_place_that_is_due_is_back_in_no_time() {
         holders: Vec::new(),
         waiters: vec![waiter],
     };
+    let many = celeriac_mutex::store::LockState { waiters: vec![state.waiters[0].clone(); 1103], ..state.clone() };
+    let shown = view::people(&many, UNIX_EPOCH);
+    assert!(shown.ends_with("and 1,003 more; --json shows them all\n") && shown.lines().count() < 110, "{shown}");
     let at = |seconds| view::people(&state, UNIX_EPOCH + Duration::from_secs(seconds));
     assert!(at(10).trim_end().ends_with("20.0s") && at(10).contains("mean hold: 1.2s"), "{}", at(10));
     assert!(at(31).trim_end().ends_with("0ms"), "{}", at(31));

@@ -26,8 +26,19 @@ pub(super) fn ttl_left(holder: &Holder) -> String {
     holder.ttl_left.map_or_else(|| "process".into(), text::short)
 }
 
+/// How many of those who wait are shown to people.
+const WAITERS: usize = 100;
+
+/// Everything about it.
 pub(super) fn document(state: &LockState) -> Value {
     let waiters = state.waiters.iter().zip(1..).map(|(waiter, position)| of_waiter(waiter, position));
+    let mut document = summary(state);
+    document["waiters"] = waiters.collect();
+    document
+}
+
+/// What a list has of it: those who wait are counted, as there may be very many.
+pub(super) fn summary(state: &LockState) -> Value {
     json!({
         "address": state.key.to_string(),
         "kind": state.key.kind().as_str(),
@@ -39,7 +50,6 @@ pub(super) fn document(state: &LockState) -> Value {
         "fence": state.fence.get(),
         "mean_hold_seconds": state.mean_hold.map(|hold| hold.as_secs_f64()),
         "holders": state.holders.iter().map(of_holder).collect::<Vec<_>>(),
-        "waiters": waiters.collect::<Vec<_>>(),
     })
 }
 
@@ -88,6 +98,10 @@ pub(super) fn people(state: &LockState, now: SystemTime) -> String {
     if !state.waiters.is_empty() {
         let _ = writeln!(shown, "\n{}", waiters(&state.waiters, now).trim_end());
     }
+    if state.waiters.len() > WAITERS {
+        let more = text::count((state.waiters.len() - WAITERS) as u64);
+        let _ = writeln!(shown, "and {more} more; --json shows them all");
+    }
     shown
 }
 
@@ -112,7 +126,7 @@ fn holders(holders: &[Holder], now: SystemTime) -> String {
 
 fn waiters(waiters: &[Waiter], now: SystemTime) -> String {
     let mut table = Table::new(&["POSITION", "WAITING", "ID", "WORKER", "SINCE", "WEIGHT", "BACK IN"]);
-    for (waiter, position) in waiters.iter().zip(1_u64..) {
+    for (waiter, position) in waiters.iter().zip(1_u64..).take(WAITERS) {
         table.row([
             position.to_string(),
             waiter.owner.task.clone().unwrap_or_else(unknown),
