@@ -244,7 +244,7 @@ fn a_broker_that_is_no_file_keeps_no_locks_and_the_setting_that_names_a_store_is
 }
 
 #[test]
-fn a_redis_that_is_not_there_is_a_failure_that_shows_no_password() {
+fn a_lock_store_that_is_not_there_is_a_failure_that_shows_no_password() {
     let folder = Folder::new();
     let output = folder.run(&["--locks-url", "redis://:hunter2@127.0.0.1:1", "lock", "list"]);
     let told = stderr(&output);

@@ -5,16 +5,18 @@ use std::path::Path;
 use celeriac_mutex::{LockKey, store::Holder};
 use tracing::warn;
 
+use crate::text;
+
 /// Logs what was done to one holder.
 pub(super) fn log(done: &str, key: &LockKey, holder: &Holder, by: &str, reason: Option<&str>) {
     warn!(
         target: "celeriac_cli::audit",
-        lock = %key,
+        lock = text::one_line(&key.to_string()),
         lease = %holder.lease,
-        holder = %holder.owner,
+        holder = text::one_line(&holder.owner.to_string()),
         fencing_token = holder.fence.get(),
         by,
-        reason,
+        reason = reason.map(text::one_line),
         "{done}"
     );
 }

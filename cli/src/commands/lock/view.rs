@@ -134,8 +134,12 @@ fn waiters(waiters: &[Waiter], now: SystemTime) -> String {
             waiter.owner.worker.clone(),
             text::age(waiter.since, now),
             waiter.weight.to_string(),
-            waiter.due.map_or_else(unknown, |due| text::short(due.duration_since(now).unwrap_or_default())),
+            waiter.due.map_or_else(unknown, |due| back_in(due, now)),
         ]);
     }
     table.render()
+}
+
+fn back_in(due: SystemTime, now: SystemTime) -> String {
+    due.duration_since(now).map_or_else(|_| "now".into(), text::short)
 }
