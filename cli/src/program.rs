@@ -114,6 +114,7 @@ fn drive<S: Send + Sync + 'static>(
     session.config.code = config::of_code(&described);
     match command {
         Some(WorkerCommand::Verb(verb)) => {
+            session.locks.clone_from(&described.locks);
             session.broker = Some(worker::broker(&described, &session.config)?);
             block_on(commands::run(verb, &session, program))
         }

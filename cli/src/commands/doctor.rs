@@ -31,7 +31,7 @@ pub(crate) struct Command {
 
 pub(crate) async fn run(command: Command, session: &Session, broker: &Broker) -> Result<(), Error> {
     let mut findings = examine(&command, session, broker).await?;
-    let store = session.config.locks()?;
+    let store = session.lock_store()?;
     findings.extend(locks(store.as_ref()).await);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let healthy = findings.iter().all(|finding| finding.severity < Severity::Error);

@@ -19,13 +19,13 @@ pub(crate) async fn run(verb: Verb, session: &Session, program: clap::Command) -
         Verb::Config(command) => config::run(&command, session),
         Verb::Completions(command) => completions::run(&command, program),
         Verb::Lock(command) => {
-            let store = session.locks()?;
+            let store = session.needed_lock_store()?;
             let done = lock::run(command, session.output, &store).await;
             store.locks.close().await;
             done
         }
         Verb::Semaphore(command) => {
-            let store = session.locks()?;
+            let store = session.needed_lock_store()?;
             let done = semaphore::run(command, session.output, &store).await;
             store.locks.close().await;
             done

@@ -173,9 +173,13 @@ pub(crate) fn of_code(described: &Described) -> Settings {
         settings.jitter = options.retry.and_then(|retry| code(retry.jitter));
     }
     let broker_url = described.broker.as_ref().map(|broker| broker.address().to_owned());
+    // Locks that are handed over have an address that nobody told: shown as what is masked, and never used as one.
+    let handed_over = described.locks.as_ref().map(|_| "?".to_owned());
+    let locks_url = handed_over.or_else(|| described.locks_url.clone());
     let timeout = described.shutdown_timeout;
     Settings {
         broker_url: broker_url.or_else(|| described.broker_url.clone()).and_then(|url| code(SecretUrls::new(url))),
+        locks_url: locks_url.and_then(|url| code(SecretUrls::new(url))),
         shutdown_timeout: Some(timeout)
             .filter(|timeout| *timeout != Worker::<()>::DEFAULT_SHUTDOWN_TIMEOUT)
             .and_then(code),

@@ -81,6 +81,18 @@ fn locks_are_kept_in_the_broker_s_file_unless_somebody_says_where() {
 }
 
 #[test]
+fn the_code_s_locks_give_way_to_an_address_that_is_said_after_them() {
+    use celeriac_worker::Worker;
+    let locks = Locks::from_url("memory://").unwrap();
+    let handed_over = Worker::builder().locks_url("redis://code").locks(locks.clone());
+    let shown = |settings: Settings| settings.locks_url.map(|url| (url.value.to_string(), url.origin.kind()));
+    assert_eq!(shown(of_code(&handed_over.described())), Some(("***".into(), "code")));
+    let named = Worker::builder().locks(locks).locks_url("redis://code").described();
+    assert!(named.locks.is_none());
+    assert_eq!(shown(of_code(&named)), Some(("redis://code".into(), "code")));
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let settings = Case::new("log_format = \"json\"").env("CELERIAC_LOG_FORMAT", "").load().unwrap();
     assert_eq!(settings.log_format.unwrap().value, crate::LogFormat::Json);
