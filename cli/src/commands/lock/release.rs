@@ -100,8 +100,8 @@ impl Done {
         if !self.released.is_empty() {
             lines.push(format!("by {}: {}", self.by, self.reason));
             lines.push(
-                "whoever held it may still be running: it is told at once and stops by itself, unless it hangs or can't be \
-                 reached"
+                "whoever held it may still be running: it learns of it by its next renewal, and stops by itself unless it hangs \
+                 or can't reach the store"
                     .into(),
             );
         }
