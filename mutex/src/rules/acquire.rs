@@ -41,7 +41,7 @@ impl Lock {
                 leases,
             }));
         }
-        if self.may_take(line, now, ask, rank)? {
+        if self.may_take(line, world, ask, rank)? {
             self.pass_over(line, rank)?;
             line.remove(&ask.lease)?;
             let fence = self.grant(world, ask.into(), ask.ttl);
@@ -102,7 +102,10 @@ impl Lock {
     }
 
     /// Whether a lease is free, and nobody is to be served before.
-    fn may_take<L: Line>(&self, line: &mut L, now: Micros, ask: &Ask, rank: u64) -> Result<bool, L::Error> {
+    fn may_take<L: Line>(&self, line: &mut L, world: &impl World, ask: &Ask, rank: u64) -> Result<bool, L::Error> {
+        if self.kept_back(world).is_some() {
+            return Ok(false);
+        }
         let free = self.leases.unwrap_or(ask.leases).saturating_sub(self.used());
         if ask.weight > free {
             return Ok(false);
@@ -111,7 +114,7 @@ impl Lock {
             return Ok(true);
         }
         let before = line.first_live()?.is_some_and(|first| first.rank < rank);
-        Ok(!before && self.kept_until(line, now, rank)?.is_none())
+        Ok(!before && self.kept_until(line, world.now(), rank)?.is_none())
     }
 
     /// When to come back: the expected time until `position` is served, by what holds last, and no sooner than half of what the
