@@ -38,6 +38,8 @@ mod memory;
 mod mutex;
 mod owner;
 mod rate;
+#[cfg(feature = "redis")]
+mod redis;
 #[doc(hidden)]
 pub mod rules;
 mod semaphore;
@@ -54,6 +56,8 @@ pub use memory::MemoryStore;
 pub use mutex::{Mutex, MutexGuard};
 pub use owner::Owner;
 pub use rate::{Rate, RateLimit};
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisStore};
 pub use semaphore::{Permit, Semaphore};
 pub use session::{Place, Taken, Ticket};
 #[cfg(feature = "sqlite")]
