@@ -4,7 +4,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use celeriac_mutex::{Error, Locks};
+use celeriac_mutex::{
+    Error, Kind, LockKey, Locks, Owner, SqliteStore,
+    store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Queueing},
+};
 
 use crate::{
     child::Process,
@@ -83,6 +86,36 @@ async fn a_stuck_process_is_named_in_bounded_time_and_nothing_is_held_later() {
     for name in ["held", "m"] {
         drop(soon(other.mutex(name).lock()).await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_lease_that_could_not_be_given_back_is_given_back_later() {
+    let folder = Folder::new();
+    let locks = folder.open();
+    let store = SqliteStore::new(folder.file());
+    let process = ProcessId::random();
+    let ask = Ask {
+        key: LockKey::new(Kind::Mutex, "m"),
+        lease: LeaseId::numbered(&process, 1),
+        process,
+        leases: 1,
+        weight: 1,
+        ttl: Duration::from_secs(15),
+        queueing: Queueing::No,
+        place: None,
+        fair: true,
+        owner: Owner::worker("w"),
+    };
+    assert!(matches!(store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
+    let other = rusqlite::Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let asked = Instant::now();
+    assert!(store.release(&ask.key, &ask.lease).await.is_err_and(|error| error.is_transient()));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    // Answered when what was asked before has failed.
+    soon(async { while store.inspect(&ask.key).await.is_err() {} }).await;
+    other.execute_batch("COMMIT").unwrap();
+    drop(soon(locks.mutex("m").lock()).await.unwrap());
 }
 
 #[tokio::test]
