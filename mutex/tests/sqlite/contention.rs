@@ -4,14 +4,14 @@ use std::{
 };
 
 use celeriac_mutex::{
-    Kind, LockKey, Owner, SqliteStore,
+    SqliteStore,
     store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Queueing, Renewal, Renewed},
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     child::Process,
-    support::{Folder, until_waiting},
+    support::{Folder, ask, until_waiting},
 };
 
 #[tokio::test]
@@ -58,16 +58,10 @@ async fn ten_thousand_waiters_are_served_in_order() {
     let (hints, _heard) = mpsc::channel(16);
     store.open(&process, &Handle::current(), hints);
     let ask = |number| Ask {
-        key: LockKey::new(Kind::Mutex, "crowded"),
         lease: LeaseId::numbered(&process, number),
         process: process.clone(),
-        leases: 1,
-        weight: 1,
-        ttl: Duration::from_secs(15),
         queueing: Queueing::Wait,
-        place: None,
-        fair: true,
-        owner: Owner::worker("w"),
+        ..ask()
     };
     let asks: Vec<Arc<Ask>> = (0..=COUNT).map(|number| Arc::new(ask(number))).collect();
     assert!(matches!(store.acquire(&asks[0]).await.unwrap(), Answer::Granted(_)));

@@ -5,13 +5,13 @@ use std::{
 };
 
 use celeriac_mutex::{
-    Error, Kind, LockKey, Locks, Owner, SqliteStore,
-    store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Queueing},
+    Error, Locks, SqliteStore,
+    store::{Answer, LeaseStore},
 };
 
 use crate::{
     child::Process,
-    support::{Folder, soon},
+    support::{Folder, ask, soon},
 };
 
 /// The text of a refusal, which must come soon.
@@ -92,20 +92,7 @@ async fn a_stuck_process_is_named_in_bounded_time_and_nothing_is_held_later() {
 async fn a_lease_that_could_not_be_given_back_is_given_back_later() {
     let folder = Folder::new();
     let locks = folder.open();
-    let store = SqliteStore::new(folder.file());
-    let process = ProcessId::random();
-    let ask = Ask {
-        key: LockKey::new(Kind::Mutex, "m"),
-        lease: LeaseId::numbered(&process, 1),
-        process,
-        leases: 1,
-        weight: 1,
-        ttl: Duration::from_secs(15),
-        queueing: Queueing::No,
-        place: None,
-        fair: true,
-        owner: Owner::worker("w"),
-    };
+    let (store, ask) = (SqliteStore::new(folder.file()), ask());
     assert!(matches!(store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
     let other = rusqlite::Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -142,7 +129,10 @@ async fn a_holder_outlives_the_removal_of_the_file() {
         fs::remove_file(folder.beside(suffix)).unwrap();
     }
     // Whoever comes first finds no lease, and gets none either: its holder has two seconds to say so.
-    assert!(other.mutex("m").lock_timeout(Duration::from_secs(4)).await.unwrap().is_none());
+    let newcomer = folder.open();
+    let granted = newcomer.mutex("m").lock_timeout(Duration::from_secs(4)).await.unwrap();
+    assert!(granted.is_none());
+    assert!(other.mutex("m").try_lock().await.unwrap().is_none());
     guard.ensure_valid().unwrap();
     let before = guard.fencing_token();
     guard.release().await.unwrap();

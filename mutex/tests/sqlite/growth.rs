@@ -1,12 +1,12 @@
 use std::{fs, time::Duration};
 
 use celeriac_mutex::{
-    Kind, LockKey, Owner, SqliteStore,
-    store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Queueing, Spend, Spent},
+    Kind, LockKey, SqliteStore,
+    store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Spend, Spent},
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
-use crate::support::Folder;
+use crate::support::{Folder, ask};
 
 /// Takes and gives back `count` locks of `name` that nobody has taken before, and spends from as many limits.
 async fn come_and_go(folder: &Folder, name: &str, count: u64) {
@@ -19,13 +19,7 @@ async fn come_and_go(folder: &Folder, name: &str, count: u64) {
             key: LockKey::new(Kind::Mutex, name).part(&number.to_string()),
             lease: LeaseId::numbered(&process, number),
             process: process.clone(),
-            leases: 1,
-            weight: 1,
-            ttl: Duration::from_secs(15),
-            queueing: Queueing::No,
-            place: None,
-            fair: true,
-            owner: Owner::worker("w"),
+            ..ask()
         };
         assert!(matches!(store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
         assert!(store.release(&ask.key, &ask.lease).await.unwrap());

@@ -1,8 +1,13 @@
 use std::time::{Duration, Instant};
 
+use celeriac_mutex::{
+    SqliteStore,
+    store::{Answer, LeaseStore},
+};
+
 use crate::{
     child::Process,
-    support::{Folder, soon, until_waiting},
+    support::{Folder, ask, soon, until_waiting},
 };
 
 async fn token(process: &mut Process) -> u64 {
@@ -87,6 +92,20 @@ async fn a_lease_passes_between_processes_without_waiting_for_a_renewal() {
         guard = soon(locks.mutex("m").lock()).await.unwrap();
     }
     assert!(longest < SOON, "{longest:?}");
+}
+
+#[tokio::test]
+async fn what_a_process_holds_when_it_closes_goes_to_who_waits_elsewhere_at_once() {
+    let folder = Folder::new();
+    let (store, ask) = (SqliteStore::new(folder.file()), ask());
+    assert!(matches!(store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
+    let mut waiter = Process::start("wait", &folder.url());
+    assert_eq!(waiter.says().await, "waits");
+    until_waiting(&folder.open(), "m", 1).await;
+    let closed = Instant::now();
+    store.close(&ask.process).await;
+    token(&mut waiter).await;
+    assert!(closed.elapsed() < SOON, "{:?}", closed.elapsed());
 }
 
 #[tokio::test]

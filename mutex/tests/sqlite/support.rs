@@ -1,6 +1,9 @@
 use std::{path::PathBuf, time::Duration};
 
-use celeriac_mutex::Locks;
+use celeriac_mutex::{
+    Kind, LockKey, Locks, Owner,
+    store::{Ask, LeaseId, ProcessId, Queueing},
+};
 use tokio::time::timeout;
 
 /// Longer than anything takes on a loaded machine.
@@ -43,11 +46,28 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// Waits until so many wait for the mutex `name`.
 pub(crate) async fn until_waiting(locks: &Locks, name: &str, count: usize) {
-    let key = celeriac_mutex::LockKey::new(celeriac_mutex::Kind::Mutex, name);
+    let key = LockKey::new(Kind::Mutex, name);
     soon(async {
         while locks.inspect(&key).await.unwrap().map_or(0, |state| state.waiters.len()) != count {
             tokio::task::yield_now().await;
         }
     })
     .await;
+}
+
+/// The question of a new process for the mutex `m`.
+pub(crate) fn ask() -> Ask {
+    let process = ProcessId::random();
+    Ask {
+        key: LockKey::new(Kind::Mutex, "m"),
+        lease: LeaseId::numbered(&process, 1),
+        process,
+        leases: 1,
+        weight: 1,
+        ttl: Duration::from_secs(15),
+        queueing: Queueing::No,
+        place: None,
+        fair: true,
+        owner: Owner::worker("w"),
+    }
 }
