@@ -1,6 +1,8 @@
 //! The store on a real server.
 
 mod cost;
+#[cfg(feature = "redis-sentinel")]
+mod failover;
 mod faults;
 mod keys;
 mod model;
