@@ -7,10 +7,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::support::{Process, Raw, options, patched, renewal, shared_url};
 use crate::{
-    Error, FencingToken, Kind, LockKey, Owner,
+    Error, FencingToken, Kind, LockKey, Owner, Rate,
     redis::{RedisStore, reply},
-    rules::{Held, Lock, MemoryLine, Micros, News, Waiting, World, micros},
-    store::{Answer, Ask, Hint, LeaseId, LeaseStore, MAX_BYPASS, ProcessId, Queueing},
+    rules::{self, Held, Lock, MemoryLine, Micros, News, Waiting, World, micros},
+    store::{Answer, Ask, Hint, LeaseId, LeaseStore, MAX_BYPASS, ProcessId, Queueing, Spend},
 };
 
 /// The scripts by a clock and a grace that the test sets.
@@ -433,6 +433,27 @@ pub(super) async fn agree(seed: u64, steps: usize, pooled: bool, patches: &[(&st
     let mut pair = Pair::new(seed, pooled, patches).await;
     pair.steps(steps).await?;
     pair.pass_over().await
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_spent_from_as_the_rules_say() {
+    let mut pair = Pair::new(7, false, &[]).await;
+    let key = LockKey::new(Kind::Rate, "r");
+    let mut turn = None;
+    for step in 0..1000 {
+        pair.world.now += pair.pick(&[0, 1, 1000, 40_000, 300_000, 2_000_000]);
+        pair.set_clock().await;
+        let rate: Rate = pair.pick(&["3/s", "10/s", "90/m"]).parse().unwrap();
+        let spend = Spend {
+            key: key.clone(),
+            rate: rate.burst(pair.pick(&[1, 1, 5])),
+            cost: pair.pick(&[1, 1, 2, 7]),
+            horizon: Duration::from_millis(pair.pick(&[0, 0, 200, 5000])),
+        };
+        let (next, expected) = rules::spend(turn, pair.world.now, &spend);
+        turn = next.or(turn);
+        assert_eq!(pair.store.spend(&spend).await.unwrap(), expected, "step {step}: {spend:?}");
+    }
 }
 
 #[tokio::test]
