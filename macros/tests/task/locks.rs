@@ -108,7 +108,7 @@ async fn calling_the_function_takes_no_lease() {
 
 #[task(name = "charge", queue = "locks", mutex(account_id))]
 async fn charge(ctx: Context<()>, account_id: u64, cents: u64) -> Result<(), TaskError> {
-    let lease = ctx.lease("account_id").ok_or_else(|| TaskError::new("not held"))?;
+    let lease = ctx.lease("account_id")?;
     assert_eq!(lease.key().to_string(), format!("mutex:charge:account_id={account_id}"));
     tokio::time::sleep(Duration::from_secs(cents)).await;
     Ok(())
