@@ -24,8 +24,8 @@ impl Rate {
     /// [`Error::Invalid`] where `count` is 0, or one takes less than a microsecond or more than a day.
     pub fn new(count: u32, period: Duration) -> Result<Self, Error> {
         // Whole microseconds, rounded up: rounded down, 3 a second would let through a few more.
-        let micros = period.as_micros().checked_div(count.into()).map(|_| period.as_micros().div_ceil(count.into()));
-        let interval = Duration::from_micros(micros.and_then(|micros| micros.try_into().ok()).unwrap_or_default());
+        let micros = if count == 0 { 0 } else { period.as_micros().div_ceil(count.into()) };
+        let interval = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
         if interval.is_zero() || u128::from(count) > period.as_micros() || interval > Duration::from_secs(86_400) {
             return Err(Error::Invalid(format!(
                 "a rate of {count} per {period:?} is not between 1 a day and 1,000,000 a second"
