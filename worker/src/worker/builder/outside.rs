@@ -17,7 +17,7 @@ pub struct Described {
     pub broker_url: Option<String>,
     /// The locks that were handed over.
     pub locks: Option<Locks>,
-    /// The address of the locks.
+    /// Where the tasks' leases are kept.
     pub locks_url: Option<String>,
     /// The pools.
     pub pools: Vec<DescribedPool>,
