@@ -1,6 +1,7 @@
 //! The store on a real server.
 
 mod cost;
+mod dump;
 #[cfg(feature = "redis-sentinel")]
 mod failover;
 mod faults;
