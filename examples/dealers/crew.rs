@@ -1,0 +1,115 @@
+//! The worker processes: this same program, started with other arguments. What they share is a folder.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use celeriac::prelude::*;
+use tokio::{
+    io::AsyncReadExt,
+    process::Child,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    journal::Witness,
+    tasks::{BuildExports, Company, FetchInventory, ImportData, Recompress},
+};
+
+/// How long workers may take to finish what they run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a worker process does, until nobody holds the other end of its stdin any more.
+pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+    let dismissed = async {
+        let mut nothing = Vec::new();
+        drop(tokio::io::stdin().read_to_end(&mut nothing).await);
+    };
+    let worker = Worker::builder()
+        .state(|| async move { Company::open(&folder) })
+        .middleware(Witness)
+        .register::<ImportData>()
+        .register::<FetchInventory>()
+        .register::<BuildExports>()
+        .register::<Recompress>()
+        .pool("dealers.imports", Pool::new(8))
+        .pool("dealers.inventories", Pool::new(4))
+        .pool("dealers.exports", Pool::new(2))
+        .pool("dealers.hog", Pool::new(1))
+        .build()?;
+    worker.run_until(dismissed).await?;
+    Ok(())
+}
+
+/// The workers of the night.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    folder: PathBuf,
+    broker: String,
+    workers: Vec<Child>,
+    peaks: Vec<u64>,
+}
+
+impl Crew {
+    pub(crate) fn new(folder: &Path, broker: &str) -> Self {
+        Self { folder: folder.to_owned(), broker: broker.to_owned(), workers: Vec::new(), peaks: Vec::new() }
+    }
+
+    pub(crate) fn hire(&mut self) -> io::Result<()> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("worker").arg(&self.folder).env("CELERIAC_BROKER_URL", &self.broker);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        self.workers.push(tokio::process::Command::from(command).kill_on_drop(true).spawn()?);
+        Ok(())
+    }
+
+    /// The process ids of those that work.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.workers.iter().filter_map(Child::id).collect()
+    }
+
+    /// SIGKILL: no word to anybody. Returns when the process is gone.
+    pub(crate) async fn kill(&mut self, pid: u32) -> io::Result<()> {
+        self.note_memory();
+        if let Some(at) = self.workers.iter().position(|worker| worker.id() == Some(pid)) {
+            self.workers.swap_remove(at).kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets them finish what they run, and sends them home. Those that do not go are killed, and counted.
+    pub(crate) async fn dismiss(&mut self) -> io::Result<usize> {
+        self.note_memory();
+        let mut stuck = 0;
+        let end = Instant::now() + PATIENCE;
+        for worker in &mut self.workers {
+            drop(worker.stdin.take());
+        }
+        for mut worker in self.workers.drain(..) {
+            if timeout(end - Instant::now(), worker.wait()).await.is_err() {
+                stuck += 1;
+                worker.kill().await?;
+            }
+        }
+        Ok(stuck)
+    }
+
+    /// The most memory that each worker ever had, in MiB; nothing where the system does not tell.
+    pub(crate) fn peaks(&self) -> &[u64] {
+        &self.peaks
+    }
+
+    fn note_memory(&mut self) {
+        let peaks: Vec<_> = self.workers.iter().filter_map(Child::id).filter_map(peak_mebibytes).collect();
+        self.peaks.extend(peaks);
+    }
+}
+
+fn peak_mebibytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?;
+    Some(kibibytes.parse::<u64>().ok()?.div_ceil(1024))
+}

@@ -1,0 +1,139 @@
+//! What goes wrong in the night.
+
+use std::{collections::HashMap, time::Duration};
+
+use celeriac::{
+    LockKey,
+    mutex::store::{Holder, LeaseId},
+};
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    crew::Crew,
+    night::{GLANCE, Night, Result},
+    report::{Recovery, Restart},
+    tasks::TTL,
+};
+
+impl Night {
+    /// Changes how many calls at once a dealer bears: in its server, and in the semaphore that all workers share.
+    pub(crate) async fn resize(&self, dealer: &str, leases: u32) -> Result<()> {
+        let key: LockKey = format!("semaphore:dms:{dealer}").parse()?;
+        let server = self.dealers.iter().find(|server| server.name == dealer).ok_or("there is no such dealer")?;
+        let grows = server.allowed() < leases;
+        if grows {
+            server.allow(leases);
+        }
+        self.locks.resize(&key, Some(leases)).await?;
+        if !grows {
+            // Nobody's lease is taken away: those beyond the new number end with their runs.
+            while self.locks.inspect(&key).await?.is_some_and(|lock| lock.used > leases) && !self.is_over() {
+                sleep(GLANCE).await;
+            }
+            server.allow(leases);
+        }
+        self.tell(&format!("{dealer} bears {leases} calls at once from now on"));
+        Ok(())
+    }
+
+    /// Kills the worker that holds most, and waits until its leases are free and its tasks are done by others.
+    pub(crate) async fn kill_a_holder(&mut self, crew: &mut Crew) -> Result<()> {
+        let (pid, held) = loop {
+            let holders = self.holders().await?.into_iter().filter(|(pid, _)| crew.pids().contains(pid));
+            match holders.max_by_key(|(_, held)| held.len()) {
+                Some(found) => break found,
+                None if self.is_over() => return Ok(()),
+                None => sleep(GLANCE).await,
+            }
+        };
+        crew.kill(pid).await?;
+        let killed = Instant::now();
+        self.tell(&format!("worker {pid} is killed; it held {} leases", held.len()));
+
+        let mut recovery = Recovery { leases: held.len(), ttl: TTL, free_after: None, done_after: None };
+        while (recovery.free_after.is_none() || recovery.done_after.is_none()) && !self.is_over() {
+            if recovery.free_after.is_none() && self.are_free(&held).await? {
+                recovery.free_after = Some(killed.elapsed());
+                self.tell("its leases are free");
+            }
+            let done = self.done()?;
+            if held.iter().all(|(_, holder)| holder.owner.id.as_ref().is_none_or(|id| done.contains(id))) {
+                recovery.done_after.get_or_insert(killed.elapsed());
+            }
+            sleep(GLANCE).await;
+        }
+        self.recovery = Some(recovery);
+        Ok(())
+    }
+
+    /// What each process holds.
+    async fn holders(&self) -> Result<HashMap<u32, Vec<(LockKey, Holder)>>> {
+        let mut holders: HashMap<u32, Vec<_>> = HashMap::new();
+        for lock in self.locks.list(100).await? {
+            let state = self.locks.inspect(&lock.key).await?;
+            for holder in state.into_iter().flat_map(|state| state.holders) {
+                // A worker is shown as host:pid.
+                let pid = holder.owner.worker.rsplit(':').next().and_then(|pid| pid.parse().ok());
+                if let Some(pid) = pid {
+                    holders.entry(pid).or_default().push((lock.key.clone(), holder));
+                }
+            }
+        }
+        Ok(holders)
+    }
+
+    async fn are_free(&self, held: &[(LockKey, Holder)]) -> Result<bool> {
+        for (key, gone) in held {
+            let state = self.locks.inspect(key).await?;
+            let is_gone = |lease: &LeaseId| *lease == gone.lease;
+            if state.is_some_and(|state| state.holders.iter().any(|holder| is_gone(&holder.lease))) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Restarts the broker, where there is one to restart and somebody has said how.
+    pub(crate) async fn restart_broker(&mut self) -> Result<()> {
+        let Some(command) = &self.options.restart_broker else {
+            self.tell(match self.broker.transport().capabilities().name {
+                "sqlite" => "the broker is a file: there is nothing to restart",
+                _ => "the broker goes on: --restart-broker would say how to restart it",
+            });
+            return Ok(());
+        };
+        self.tell(&format!("the broker restarts: {command}"));
+        let began = Instant::now();
+        let status = Command::new("sh").args(["-c", command]).kill_on_drop(true).status().await?;
+        if !status.success() {
+            return Err(format!("{command}: {status}").into());
+        }
+        let (took, done) = (began.elapsed(), self.done()?.len());
+        while self.done()?.len() == done && !self.is_over() {
+            sleep(GLANCE).await;
+        }
+        let work_after = began.elapsed().saturating_sub(took);
+        self.restart = Some(Restart { took, work_after });
+        self.tell("the broker is there again, and so is the work");
+        Ok(())
+    }
+
+    /// Waits until nothing is left that could run again.
+    pub(crate) async fn settled(&self) -> Result<()> {
+        for queue in crate::night::QUEUES {
+            let queue = self.broker.queue(queue)?.name;
+            while !self.is_over() {
+                let left = self.broker.transport().queue(&queue).await?;
+                let left = left.map(|left| [left.ready, left.delayed, left.running].into_iter().flatten().sum());
+                if left.unwrap_or(0) == 0_u64 {
+                    break;
+                }
+                sleep(GLANCE + Duration::from_millis(80)).await;
+            }
+        }
+        Ok(())
+    }
+}
