@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use crate::{
-    Error, Kind, LockKey, MemoryStore, Mutex, Rate, RateLimit, Semaphore,
+    Error, Kind, LockKey, MemoryStore, Mutex, Owner, Rate, RateLimit, Semaphore,
     handle::Handle,
     session::{Session, Settings},
     store::{Capabilities, Finding, LeaseId, LeaseStore, LockState, LockSummary},
@@ -72,6 +72,11 @@ impl Locks {
     pub fn semaphore_at(&self, key: LockKey, leases: u32) -> Result<Semaphore, Error> {
         expect(Kind::Semaphore, &key)?;
         Ok(Semaphore(Handle::new(self.session.clone(), key, leases)))
+    }
+
+    /// Who is shown as a holder, unless a lock says otherwise.
+    pub fn owner(&self) -> Owner {
+        self.session.owner()
     }
 
     /// What the store can do.
