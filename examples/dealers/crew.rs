@@ -9,8 +9,8 @@ use std::{
 
 use celeriac::prelude::*;
 use tokio::{
-    io::AsyncReadExt,
     process::Child,
+    sync::oneshot,
     time::{Instant, timeout},
 };
 
@@ -24,10 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a worker process does, until nobody holds the other end of its stdin any more.
 pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
-    let dismissed = async {
-        let mut nothing = Vec::new();
-        drop(tokio::io::stdin().read_to_end(&mut nothing).await);
-    };
+    let (dismiss, dismissed) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        drop(io::copy(&mut io::stdin(), &mut io::sink()));
+        drop(dismiss);
+    });
     let worker = Worker::builder()
         .state(|| async move { Company::open(&folder) })
         .middleware(Witness)
@@ -40,7 +41,7 @@ pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Erro
         .pool("dealers.exports", Pool::new(2))
         .pool("dealers.hog", Pool::new(1))
         .build()?;
-    worker.run_until(dismissed).await?;
+    worker.run_until(async { drop(dismissed.await) }).await?;
     Ok(())
 }
 

@@ -50,11 +50,13 @@ impl Company {
     }
 
     async fn ask(&self, dealer: &str, what: &str) -> Result<String, TaskError> {
-        let unknown = || TaskError::permanent(format!("there is no dealer {dealer}"));
+        let unknown = || TaskError::permanent(TaskError::new(format!("there is no dealer {dealer}")));
         let address = self.dealers.get(dealer).ok_or_else(unknown)?;
         match ask(*address, what).await? {
             (200, answer) => Ok(answer),
-            (429, _) => Err(TaskError::retry_after(format!("{dealer} is hammered"), Duration::from_secs(1))),
+            (429, _) => {
+                Err(TaskError::retry_after(TaskError::new(format!("we hammer {dealer}")), Duration::from_secs(1)))
+            }
             (status, _) => Err(TaskError::new(format!("{dealer} answers {status}"))),
         }
     }
