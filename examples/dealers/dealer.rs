@@ -4,9 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -24,9 +22,8 @@ use tokio::{
     task::AbortHandle,
 };
 
-pub(crate) const NAMES: [&str; 12] = [
-    "aspen", "birch", "cedar", "elder", "hazel", "holly", "laurel", "linden", "maple", "poplar", "rowan", "willow",
-];
+pub(crate) const NAMES: [&str; 12] =
+    ["aspen", "birch", "cedar", "elder", "hazel", "holly", "laurel", "linden", "maple", "poplar", "rowan", "willow"];
 
 /// One dealer's server. It ends when this is dropped.
 #[derive(Debug)]

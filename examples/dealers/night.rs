@@ -76,8 +76,19 @@ impl Night {
         let began = Instant::now();
         let end = began + Duration::from_secs(if options.big { 1800 } else { 120 });
         let (folder, published) = (folder.to_owned(), HashSet::new());
-        let night =
-            Self { began, end, options, folder, broker, locks, dealers, feeds, published, recovery: None, restart: None };
+        let night = Self {
+            began,
+            end,
+            options,
+            folder,
+            broker,
+            locks,
+            dealers,
+            feeds,
+            published,
+            recovery: None,
+            restart: None,
+        };
         night.tell(&format!("{} dealers have left {} feeds", night.dealers.len(), night.feeds.len()));
         Ok(night)
     }
@@ -160,7 +171,8 @@ impl Night {
 
 /// What the dealers have left. The files of one dealer come together: its three leases are fought for.
 fn feeds(options: &Options) -> Vec<Feed> {
-    let feed = |dealer: &str, number, vehicles| Feed { dealer: dealer.to_owned(), number, vehicles, seed: options.seed };
+    let feed =
+        |dealer: &str, number, vehicles| Feed { dealer: dealer.to_owned(), number, vehicles, seed: options.seed };
     let numbers = 0..options.feeds;
     let mut feeds: Vec<_> =
         numbers.zip(NAMES.iter().cycle()).map(|(number, dealer)| feed(dealer, number, options.vehicles)).collect();

@@ -19,8 +19,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read() -> Result<Self, String> {
-        let mut options =
-            Self { feeds: 300, vehicles: 50, big: false, seed: 1, restart_broker: None, json: false };
+        let mut options = Self { feeds: 300, vehicles: 50, big: false, seed: 1, restart_broker: None, json: false };
         let mut words = env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));

@@ -105,7 +105,8 @@ pub(crate) fn runs(journal: &[Entry]) -> BTreeMap<String, Runs> {
     }
     for (name, runs) in &mut all {
         runs.cut_off = runs.begun.saturating_sub(runs.done + runs.skipped + runs.in_vain);
-        let deliveries = handed_out.iter().filter(|((task, _), _)| task == name).map(|(_, (times, before))| times + before);
+        let deliveries =
+            handed_out.iter().filter(|((task, _), _)| task == name).map(|(_, (times, before))| times + before);
         let deliveries: Vec<u32> = deliveries.collect();
         runs.tasks = deliveries.len();
         runs.most_deliveries = deliveries.iter().copied().max().unwrap_or(0);
@@ -167,12 +168,23 @@ impl fmt::Display for Report {
             writeln!(f, "{tasks} tasks, {begun} runs, {skipped} skipped, {cut_off} cut off")?;
         }
         if let Some(Recovery { leases, ttl, free_after: Some(free), done_after: Some(done) }) = &self.recovery {
-            writeln!(f, "a killed worker: {leases} leases with a ttl of {ttl:?} free after {}, its tasks done after {}", seconds(*free), seconds(*done))?;
+            writeln!(
+                f,
+                "a killed worker: {leases} leases with a ttl of {ttl:?} free after {}, its tasks done after {}",
+                seconds(*free),
+                seconds(*done)
+            )?;
         }
         if let Some(Restart { took, work_after }) = &self.restart {
-            writeln!(f, "a restarted broker: took {}, the next task done {} later", seconds(*took), seconds(*work_after))?;
+            writeln!(
+                f,
+                "a restarted broker: took {}, the next task done {} later",
+                seconds(*took),
+                seconds(*work_after)
+            )?;
         }
-        let peak = self.peak_mebibytes.iter().max().map_or("unknown here".to_owned(), |peak| format!("at most {peak} MiB"));
+        let peak =
+            self.peak_mebibytes.iter().max().map_or("unknown here".to_owned(), |peak| format!("at most {peak} MiB"));
         writeln!(f, "memory of each worker: {peak}")?;
         for broken in self.broken() {
             writeln!(f, "BROKEN: {broken}")?;

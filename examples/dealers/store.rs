@@ -33,11 +33,12 @@ impl Store {
 
     pub(crate) fn draft(&self, name: &str) -> io::Result<Draft> {
         let file = tempfile::Builder::new().prefix(".draft-").tempfile_in(&self.0)?;
-        Ok(Draft { file: BufWriter::new(file), path: self.0.join(name) })
+        Ok(Draft { file: BufWriter::new(file), path: self.path(name) })
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.join(name).exists()
+    /// Where it is, or will be.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 
     /// The names of all results.
@@ -47,7 +48,7 @@ impl Store {
     }
 
     fn lines(&self, name: &str) -> io::Result<io::Lines<BufReader<File>>> {
-        Ok(BufReader::new(File::open(self.0.join(name))?).lines())
+        Ok(BufReader::new(File::open(self.path(name))?).lines())
     }
 }
 
@@ -106,7 +107,7 @@ impl Rows {
         }
         for feed in feeds {
             rows.expected += feed.vehicles;
-            if !store.has(&feed.name()) {
+            if !store.path(&feed.name()).exists() {
                 continue;
             }
             let mut stock = feed.stock();

@@ -21,7 +21,7 @@ use crate::{
 /// How many calls at once a dealer's system bears, whoever makes them.
 pub(crate) const LEASES: u32 = 3;
 
-/// How long a lease outlives the last sign of life of its worker.
+/// How long a lease outlives the last sign of life of its worker. The tasks below say the same as text.
 pub(crate) const TTL: Duration = Duration::from_secs(3);
 
 /// How many rows are read between two looks at whether the run should stop.
@@ -65,7 +65,12 @@ impl Company {
 /// Reads a file that a dealer has left, and asks the dealer's system for what the file does not say.
 ///
 /// The semaphore has a name, so imports and inventories of one dealer share its leases.
-#[task(name = "dealers.import_data", queue = "dealers.imports", time_limit = "30m")]
+#[task(
+    name = "dealers.import_data",
+    queue = "dealers.imports",
+    semaphore("dms", key = dealer, leases = LEASES, ttl = "3s"),
+    time_limit = "30m"
+)]
 pub(crate) async fn import_data(ctx: Context<Company>, file: PathBuf, dealer: String) -> Result<(), TaskError> {
     ctx.state().ask(&dealer, "prices").await?;
     let run = ctx.clone();
@@ -79,15 +84,25 @@ fn import(ctx: &Context<Company>, file: &Path) -> Result<(), TaskError> {
     for (row, vehicle) in Vehicles::open(file)?.enumerate() {
         draft.line(&vehicle?)?;
         // A thread can't be dropped as a future can: it has to look.
-        if row % ROWS_BETWEEN_LOOKS == 0 && ctx.is_cancelled() {
-            return Err(TaskError::new("the run was asked to stop"));
+        if row % ROWS_BETWEEN_LOOKS == 0 {
+            if ctx.is_cancelled() {
+                return Err(TaskError::new("the run was asked to stop"));
+            }
+            if let Some(lease) = ctx.lease("dms") {
+                lease.ensure_valid()?;
+            }
         }
     }
     Ok(draft.finish()?)
 }
 
 /// Asks a dealer's system what is in stock now.
-#[task(name = "dealers.fetch_inventory", queue = "dealers.inventories", time_limit = "1m")]
+#[task(
+    name = "dealers.fetch_inventory",
+    queue = "dealers.inventories",
+    semaphore("dms", key = dealer, leases = LEASES, ttl = "3s"),
+    time_limit = "1m"
+)]
 pub(crate) async fn fetch_inventory(ctx: Context<Company>, dealer: String) -> Result<(), TaskError> {
     let stock = ctx.state().ask(&dealer, "inventory").await?;
     let mut draft = ctx.state().inventories.draft(&dealer)?;
@@ -98,7 +113,13 @@ pub(crate) async fn fetch_inventory(ctx: Context<Company>, dealer: String) -> Re
 
 /// Builds what is sent to a portal. It is asked for twice: of two runs at the same time one waits for the other, and then finds
 /// that there is nothing left to do.
-#[task(name = "dealers.build_exports", queue = "dealers.exports", time_limit = "1m")]
+#[task(
+    name = "dealers.build_exports",
+    queue = "dealers.exports",
+    mutex(schedule_id, ttl = "3s"),
+    check = is_missing,
+    time_limit = "1m"
+)]
 pub(crate) async fn build_exports(ctx: Context<Company>, schedule_id: u32) -> Result<(), TaskError> {
     let mut draft = ctx.state().exports.draft(&schedule_id.to_string())?;
     for feed in ctx.state().rows.names()? {
@@ -110,9 +131,19 @@ pub(crate) async fn build_exports(ctx: Context<Company>, schedule_id: u32) -> Re
     Ok(ctx.state().journal.write(event, &ctx)?)
 }
 
+/// Asked when the mutex is held, so that nobody builds the export between the answer and the run.
+async fn is_missing(export: &BuildExports, ctx: &Context<Company>) -> Result<Check, TaskError> {
+    let export = ctx.state().exports.path(&export.schedule_id.to_string());
+    if !tokio::fs::try_exists(export).await? {
+        return Ok(Check::Run);
+    }
+    ctx.state().journal.write(Event::Skipped, ctx)?;
+    Ok(Check::skip("it is there already"))
+}
+
 /// The one who would hurt the others: it awaits nothing, and takes a core for as long as it runs. In a queue of its own it blocks
 /// threads of its own only, and one run at a time in the whole fleet leaves the other cores alone.
-#[task(name = "dealers.recompress", queue = "dealers.hog", time_limit = "20s")]
+#[task(name = "dealers.recompress", queue = "dealers.hog", mutex(ttl = "3s"), time_limit = "20s")]
 pub(crate) async fn recompress(ctx: Context<Company>, photos: u32) -> Result<(), TaskError> {
     let mut quality = 0_u32;
     for _ in 0..photos {
