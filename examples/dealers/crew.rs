@@ -49,19 +49,23 @@ pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Erro
 #[derive(Debug)]
 pub(crate) struct Crew {
     folder: PathBuf,
-    broker: String,
+    /// The addresses of the tasks and of the leases.
+    tasks_at: String,
+    leases_at: String,
     workers: Vec<Child>,
     peaks: Vec<u64>,
 }
 
 impl Crew {
-    pub(crate) fn new(folder: &Path, broker: &str) -> Self {
-        Self { folder: folder.to_owned(), broker: broker.to_owned(), workers: Vec::new(), peaks: Vec::new() }
+    pub(crate) fn new(folder: &Path, tasks_at: &str, leases_at: &str) -> Self {
+        let (folder, tasks_at, leases_at) = (folder.to_owned(), tasks_at.to_owned(), leases_at.to_owned());
+        Self { folder, tasks_at, leases_at, workers: Vec::new(), peaks: Vec::new() }
     }
 
     pub(crate) fn hire(&mut self) -> io::Result<()> {
         let mut command = Command::new(env::current_exe()?);
-        command.arg("worker").arg(&self.folder).env("CELERIAC_BROKER_URL", &self.broker);
+        command.arg("worker").arg(&self.folder);
+        command.env("CELERIAC_BROKER_URL", &self.tasks_at).env("CELERIAC_LOCKS_URL", &self.leases_at);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         self.workers.push(tokio::process::Command::from(command).kill_on_drop(true).spawn()?);
         Ok(())

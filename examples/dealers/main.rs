@@ -23,7 +23,7 @@ mod report;
 mod store;
 mod tasks;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use celeriac::{Broker, Locks};
 
@@ -32,12 +32,12 @@ use crate::{
     night::{Night, Result},
     options::Options,
     report::Report,
-    tasks::LEASES,
+    tasks::{LEASES, TTL},
 };
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = env::args().skip(1).collect();
     if let [worker, folder] = words.as_slice()
         && worker == "worker"
     {
@@ -58,17 +58,18 @@ async fn main() -> Result<ExitCode> {
 async fn night(options: Options) -> Result<Report> {
     let folder = tempfile::tempdir()?;
 
-    // Two addresses decide where tasks and leases are. Without a word about it, both are in one file.
+    // Two addresses decide where tasks and leases are. Without a word about it, both are in one file, in which the tasks of a dead
+    // worker are ready again after as long as its leases would last on Redis.
     let file = format!("sqlite://{}", folder.path().join("night.db").display());
-    let tasks_at = std::env::var("CELERIAC_BROKER_URL").unwrap_or(file);
-    let leases_at = std::env::var("CELERIAC_LOCKS_URL").unwrap_or_else(|_| tasks_at.clone());
+    let tasks_at = env::var("CELERIAC_BROKER_URL").unwrap_or_else(|_| format!("{file}?claim_lease={}s", TTL.as_secs()));
+    let leases_at = env::var("CELERIAC_LOCKS_URL").unwrap_or(file);
     let broker = Broker::new(&tasks_at)?;
     let locks = Locks::from_url(&leases_at)?;
 
     // Evening: the dealers' systems are up, their files are here, and the work is published before anybody is there to do it.
     let mut night = Night::begin(options, folder.path(), broker, locks).await?;
     night.publish().await?;
-    let mut crew = Crew::new(folder.path(), &tasks_at);
+    let mut crew = Crew::new(folder.path(), &tasks_at, &leases_at);
     for _ in 0..3 {
         crew.hire()?;
     }
