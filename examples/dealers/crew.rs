@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use celeriac::prelude::*;
+use celeriac::{Locks, mutex, prelude::*};
 use tokio::{
     process::Child,
     sync::oneshot,
@@ -19,8 +19,17 @@ use crate::{
     tasks::{BuildExports, Company, FetchInventory, ImportData, Recompress},
 };
 
+/// How long a lease outlives the last sign of life of its worker. The default of 15 s is for nights that last longer than this one.
+pub(crate) const TTL: Duration = Duration::from_secs(3);
+
 /// How long workers may take to finish what they run.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The leases at an address. As no lease lasts longer than the others, a Redis that has lost its memory is trusted again after
+/// their ttl.
+pub(crate) fn leases(at: &str) -> Result<Locks, mutex::Error> {
+    Locks::builder().url(at).ttl(TTL).max_ttl(TTL).build()
+}
 
 /// What a worker process does, until nobody holds the other end of its stdin any more.
 pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,7 +38,9 @@ pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Erro
         drop(io::copy(&mut io::stdin(), &mut io::sink()));
         drop(dismiss);
     });
+    let locks = leases(&env::var("CELERIAC_LOCKS_URL")?)?;
     let worker = Worker::builder()
+        .locks(locks.clone())
         .state(|| async move { Company::open(&folder) })
         .middleware(Witness)
         .register::<ImportData>()
@@ -42,6 +53,7 @@ pub(crate) async fn work(folder: PathBuf) -> Result<(), Box<dyn std::error::Erro
         .pool("dealers.hog", Pool::new(1))
         .build()?;
     worker.run_until(async { drop(dismissed.await) }).await?;
+    locks.close().await;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What goes wrong in the night.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use celeriac::{
     LockKey,
@@ -12,16 +12,15 @@ use tokio::{
 };
 
 use crate::{
-    crew::Crew,
+    crew::{Crew, TTL},
     night::{GLANCE, Night, Result},
     report::{Recovery, Restart},
-    tasks::TTL,
 };
 
 impl Night {
     /// Changes how many calls at once a dealer bears: in its server, and in the semaphore that all workers share.
     pub(crate) async fn resize(&self, dealer: &str, leases: u32) -> Result<()> {
-        let key: LockKey = format!("semaphore:dms:{dealer}").parse()?;
+        let key = limit_of(dealer)?;
         let server = self.dealers.iter().find(|server| server.name == dealer).ok_or("there is no such dealer")?;
         let grows = server.allowed() < leases;
         if grows {
@@ -36,6 +35,14 @@ impl Night {
             server.allow(leases);
         }
         self.tell(&format!("{dealer} bears {leases} calls at once from now on"));
+        Ok(())
+    }
+
+    /// What was resized stays so until somebody says otherwise: back to what the tasks say.
+    pub(crate) async fn usual_limits(&self) -> Result<()> {
+        for dealer in &self.dealers {
+            self.locks.resize(&limit_of(&dealer.name)?, None).await?;
+        }
         Ok(())
     }
 
@@ -126,14 +133,21 @@ impl Night {
         for queue in crate::night::QUEUES {
             let queue = self.broker.queue(queue)?.name;
             while !self.is_over() {
-                let left = self.broker.transport().queue(&queue).await?;
-                let left = left.map(|left| [left.ready, left.delayed, left.running].into_iter().flatten().sum());
-                if left.unwrap_or(0) == 0_u64 {
-                    break;
+                // A broker that has just come back may not answer.
+                if let Ok(left) = self.broker.transport().queue(&queue).await {
+                    let left = left.map(|left| [left.ready, left.delayed, left.running].into_iter().flatten().sum());
+                    if left.unwrap_or(0) == 0_u64 {
+                        break;
+                    }
                 }
-                sleep(GLANCE + Duration::from_millis(80)).await;
+                sleep(GLANCE).await;
             }
         }
         Ok(())
     }
+}
+
+/// The semaphore that the tasks name for a dealer.
+fn limit_of(dealer: &str) -> Result<LockKey> {
+    Ok(format!("semaphore:dms:{dealer}").parse()?)
 }

@@ -25,14 +25,14 @@ mod tasks;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use celeriac::{Broker, Locks};
+use celeriac::Broker;
 
 use crate::{
-    crew::Crew,
+    crew::{Crew, TTL},
     night::{Night, Result},
     options::Options,
     report::Report,
-    tasks::{LEASES, TTL},
+    tasks::LEASES,
 };
 
 #[tokio::main]
@@ -64,7 +64,7 @@ async fn night(options: Options) -> Result<Report> {
     let tasks_at = env::var("CELERIAC_BROKER_URL").unwrap_or_else(|_| format!("{file}?claim_lease={}s", TTL.as_secs()));
     let leases_at = env::var("CELERIAC_LOCKS_URL").unwrap_or(file);
     let broker = Broker::new(&tasks_at)?;
-    let locks = Locks::from_url(&leases_at)?;
+    let locks = crew::leases(&leases_at)?;
 
     // Evening: the dealers' systems are up, their files are here, and the work is published before anybody is there to do it.
     let mut night = Night::begin(options, folder.path(), broker, locks).await?;
@@ -91,5 +91,6 @@ async fn night(options: Options) -> Result<Report> {
     // Morning.
     night.progress(1.0).await?;
     night.settled().await?;
+    night.usual_limits().await?;
     night.report(&mut crew).await
 }

@@ -89,6 +89,8 @@ impl Night {
             recovery: None,
             restart: None,
         };
+        // An earlier night may have been cut short.
+        night.usual_limits().await?;
         night.tell(&format!("{} dealers have left {} feeds", night.dealers.len(), night.feeds.len()));
         Ok(night)
     }
@@ -163,9 +165,7 @@ impl Night {
 
     /// Says what happens, as it happens.
     pub(crate) fn tell(&self, what: &str) {
-        if !self.options.json {
-            println!("{:>6.2} s  {what}", self.began.elapsed().as_secs_f64());
-        }
+        eprintln!("{:>6.2} s  {what}", self.began.elapsed().as_secs_f64());
     }
 }
 

@@ -21,9 +21,6 @@ use crate::{
 /// How many calls at once a dealer's system bears, whoever makes them.
 pub(crate) const LEASES: u32 = 3;
 
-/// How long a lease outlives the last sign of life of its worker. The tasks below say the same as text.
-pub(crate) const TTL: Duration = Duration::from_secs(3);
-
 /// How many rows are read between two looks at whether the run should stop.
 const ROWS_BETWEEN_LOOKS: usize = 1_000;
 
@@ -68,7 +65,7 @@ impl Company {
 #[task(
     name = "dealers.import_data",
     queue = "dealers.imports",
-    semaphore("dms", key = dealer, leases = LEASES, ttl = "3s"),
+    semaphore("dms", key = dealer, leases = LEASES),
     time_limit = "30m"
 )]
 pub(crate) async fn import_data(ctx: Context<Company>, file: PathBuf, dealer: String) -> Result<(), TaskError> {
@@ -100,7 +97,7 @@ fn import(ctx: &Context<Company>, file: &Path) -> Result<(), TaskError> {
 #[task(
     name = "dealers.fetch_inventory",
     queue = "dealers.inventories",
-    semaphore("dms", key = dealer, leases = LEASES, ttl = "3s"),
+    semaphore("dms", key = dealer, leases = LEASES),
     time_limit = "1m"
 )]
 pub(crate) async fn fetch_inventory(ctx: Context<Company>, dealer: String) -> Result<(), TaskError> {
@@ -116,7 +113,7 @@ pub(crate) async fn fetch_inventory(ctx: Context<Company>, dealer: String) -> Re
 #[task(
     name = "dealers.build_exports",
     queue = "dealers.exports",
-    mutex(schedule_id, ttl = "3s"),
+    mutex(schedule_id),
     check = is_missing,
     time_limit = "1m"
 )]
@@ -143,7 +140,7 @@ async fn is_missing(export: &BuildExports, ctx: &Context<Company>) -> Result<Che
 
 /// The one who would hurt the others: it awaits nothing, and takes a core for as long as it runs. In a queue of its own it blocks
 /// threads of its own only, and one run at a time in the whole fleet leaves the other cores alone.
-#[task(name = "dealers.recompress", queue = "dealers.hog", mutex(ttl = "3s"), time_limit = "20s")]
+#[task(name = "dealers.recompress", queue = "dealers.hog", mutex, time_limit = "20s")]
 pub(crate) async fn recompress(ctx: Context<Company>, photos: u32) -> Result<(), TaskError> {
     let mut quality = 0_u32;
     for _ in 0..photos {
