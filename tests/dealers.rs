@@ -54,7 +54,11 @@ pub(crate) fn assert_promises(report: &Value) {
         }
     }
     let peaks = dealers.iter().map(|dealer| number(&dealer["spans"][0]["peak"]));
-    assert_eq!(peaks.max(), Some(LEASES), "all leases of one dealer were in use at once, or nothing was shown: {report}");
+    assert_eq!(
+        peaks.max(),
+        Some(LEASES),
+        "all leases of one dealer were in use at once, or nothing was shown: {report}"
+    );
     let resized: Vec<_> = dealers.iter().filter_map(|dealer| dealer["spans"][1]["allowed"].as_u64()).collect();
     assert_eq!(resized, [1, 5], "{report}");
 

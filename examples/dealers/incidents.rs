@@ -13,8 +13,9 @@ use tokio::{
 
 use crate::{
     crew::{Crew, TTL},
+    journal::now,
     night::{GLANCE, Night, Result},
-    report::{Recovery, Restart},
+    report::{Killed, Restart},
 };
 
 impl Night {
@@ -46,7 +47,7 @@ impl Night {
         Ok(())
     }
 
-    /// Kills the worker that holds most, and waits until its leases are free and its tasks are done by others.
+    /// Kills the worker that holds most, and waits until its leases are others' to have.
     pub(crate) async fn kill_a_holder(&mut self, crew: &mut Crew) -> Result<()> {
         let (pid, held) = loop {
             let holders = self.holders().await?.into_iter().filter(|(pid, _)| crew.pids().contains(pid));
@@ -57,22 +58,18 @@ impl Night {
             }
         };
         crew.kill(pid).await?;
-        let killed = Instant::now();
+        let (killed, killed_at) = (Instant::now(), now());
         self.tell(&format!("worker {pid} is killed; it held {} leases", held.len()));
-
-        let mut recovery = Recovery { leases: held.len(), ttl: TTL, free_after: None, done_after: None };
-        while (recovery.free_after.is_none() || recovery.done_after.is_none()) && !self.is_over() {
-            if recovery.free_after.is_none() && self.are_free(&held).await? {
-                recovery.free_after = Some(killed.elapsed());
+        let mut free_after = None;
+        while free_after.is_none() && !self.is_over() {
+            if self.are_free(&held).await? {
+                free_after = Some(killed.elapsed());
                 self.tell("its leases are free");
-            }
-            let done = self.done()?;
-            if held.iter().all(|(_, holder)| holder.owner.id.as_ref().is_none_or(|id| done.contains(id))) {
-                recovery.done_after.get_or_insert(killed.elapsed());
             }
             sleep(GLANCE).await;
         }
-        self.recovery = Some(recovery);
+        let tasks = held.into_iter().filter_map(|(_, holder)| holder.owner.id).collect();
+        self.killed = Some(Killed { at: killed_at, tasks, ttl: TTL, free_after });
         Ok(())
     }
 

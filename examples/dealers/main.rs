@@ -79,14 +79,14 @@ async fn night(options: Options) -> Result<Report> {
     night.resize("aspen", 1).await?;
     night.resize("willow", LEASES + 2).await?;
 
+    // The broker restarts.
+    night.progress(0.2).await?;
+    night.restart_broker().await?;
+
     // A worker dies with leases in its hands.
-    night.progress(0.25).await?;
+    night.progress(0.4).await?;
     night.kill_a_holder(&mut crew).await?;
     crew.hire()?;
-
-    // The broker restarts.
-    night.progress(0.5).await?;
-    night.restart_broker().await?;
 
     // Morning.
     night.progress(1.0).await?;

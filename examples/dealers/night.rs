@@ -16,7 +16,7 @@ use crate::{
     feed::Feed,
     journal::{Entry, Event, Journal},
     options::Options,
-    report::{Recovery, Report, Restart},
+    report::{Killed, Report, Restart},
     store::{Rows, Store},
     tasks::{BuildExports, FetchInventory, ImportData, LEASES, Recompress},
 };
@@ -46,7 +46,7 @@ pub(crate) struct Night {
     feeds: Vec<Feed>,
     /// The ids of the tasks.
     published: HashSet<String>,
-    pub(crate) recovery: Option<Recovery>,
+    pub(crate) killed: Option<Killed>,
     pub(crate) restart: Option<Restart>,
 }
 
@@ -76,19 +76,8 @@ impl Night {
         let began = Instant::now();
         let end = began + Duration::from_secs(if options.big { 1800 } else { 120 });
         let (folder, published) = (folder.to_owned(), HashSet::new());
-        let night = Self {
-            began,
-            end,
-            options,
-            folder,
-            broker,
-            locks,
-            dealers,
-            feeds,
-            published,
-            recovery: None,
-            restart: None,
-        };
+        let night =
+            Self { began, end, options, folder, broker, locks, dealers, feeds, published, killed: None, restart: None };
         // An earlier night may have been cut short.
         night.usual_limits().await?;
         night.tell(&format!("{} dealers have left {} feeds", night.dealers.len(), night.feeds.len()));
@@ -151,7 +140,7 @@ impl Night {
             schedules: SCHEDULES as usize,
             exports: store("exports")?.names()?.len(),
             runs: crate::report::runs(&journal),
-            recovery: self.recovery,
+            recovery: self.killed.map(|killed| killed.recovery(&journal)),
             restart: self.restart,
             peak_mebibytes: crew.peaks().to_vec(),
             stuck_workers: stuck,

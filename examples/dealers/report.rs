@@ -55,15 +55,39 @@ pub(crate) struct Runs {
     pub(crate) most_deliveries: u32,
 }
 
-/// After a worker was killed.
+/// A worker that was killed.
+#[derive(Debug)]
+pub(crate) struct Killed {
+    /// When, in milliseconds since 1970.
+    pub(crate) at: u64,
+    /// The tasks for which it held leases.
+    pub(crate) tasks: Vec<String>,
+    pub(crate) ttl: Duration,
+    pub(crate) free_after: Option<Duration>,
+}
+
+/// What came of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Recovery {
-    /// How many it held.
+    /// How many leases it held.
     pub(crate) leases: usize,
     pub(crate) ttl: Duration,
     pub(crate) free_after: Option<Duration>,
     /// When others had done its tasks.
     pub(crate) done_after: Option<Duration>,
+}
+
+impl Killed {
+    pub(crate) fn recovery(self, journal: &[Entry]) -> Recovery {
+        let Self { at, tasks, ttl, free_after } = self;
+        // A task may have been done already, and its lease not yet released.
+        let done =
+            |id| journal.iter().find(|entry| entry.id == *id && entry.event != Event::Begun).map(|entry| entry.at);
+        let last: Option<Vec<u64>> = tasks.iter().map(done).collect();
+        let last = last.and_then(|done| done.into_iter().max());
+        let done_after = last.map(|done| Duration::from_millis(done.saturating_sub(at)));
+        Recovery { leases: tasks.len(), ttl, free_after, done_after }
+    }
 }
 
 #[derive(Debug, Serialize)]
