@@ -81,8 +81,8 @@ impl Killed {
     pub(crate) fn recovery(self, journal: &[Entry]) -> Recovery {
         let Self { at, tasks, ttl, free_after } = self;
         // A task may have been done already, and its lease not yet released.
-        let done =
-            |id| journal.iter().find(|entry| entry.id == *id && entry.event != Event::Begun).map(|entry| entry.at);
+        let is_done = |entry: &&Entry, id: &String| entry.id == *id && entry.event != Event::Begun;
+        let done = |id| journal.iter().find(|entry| is_done(entry, id)).map(|entry| entry.at);
         let last: Option<Vec<u64>> = tasks.iter().map(done).collect();
         let last = last.and_then(|done| done.into_iter().max());
         let done_after = last.map(|done| Duration::from_millis(done.saturating_sub(at)));
