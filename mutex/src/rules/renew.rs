@@ -41,7 +41,11 @@ impl Lock {
             }
             None => match line.get(&ask.lease)? {
                 Some(waiting) => self.wait_on(line, world, ask, waiting),
-                None => Ok(Renewed::Lost),
+                None => {
+                    // What was handed to it may just have ended, and others wait.
+                    self.pump(line, world)?;
+                    Ok(Renewed::Lost)
+                }
             },
         }
     }
