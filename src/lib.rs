@@ -28,6 +28,7 @@
 //! | [`message`] | [`Message`]: a task as sent, in Celery's protocol 2 |
 //! | [`retry`], [`outcome`], [`duration`] | [`RetryPolicy`]; what became of a delivery, and why; durations as text |
 //! | `worker` | `Worker`, `Pool`, `Handler`, `Context`, `Middleware` (feature `worker`) |
+//! | `mutex` | mutexes, semaphores and rate limits over many processes, with or without tasks (feature `worker`) |
 //! | `harness` | tests of tasks without a broker (feature `worker`) |
 //! | `cli` | a worker command and the operator's verbs in your own binary (feature `cli`) |
 //!
@@ -37,15 +38,16 @@
 //! | `macros` | yes | `#[task]` |
 //! | `sqlite` | yes | the embedded broker |
 //! | `amqp` | yes | RabbitMQ |
+//! | `redis` | no | leases in Redis |
 //! | `tls` | no | `amqps://` |
 //! | `cli` | no | `celeriac::cli` |
 
 #[doc(inline)]
 pub use celeriac_broker::{
-    Arg, Backoff, Broker, BrokerBuilder, BrokerUrl, Clock, Consumer, Delivery, Destination, Draft, Error, HeaderValue,
-    Headers, Jitter, LockSpec, Message, Outcome, Properties, Queue, QueueInfo, QueueKind, QueueName, Reason, Request,
-    RetryPolicy, Sent, Task, TaskError, TaskId, TaskOptions, Transport, Untyped, broker, clock, duration, error,
-    memory, message, outcome, queue, retry, task, transport,
+    Arg, Backoff, Broker, BrokerBuilder, BrokerUrl, Busy, Clock, Consumer, DeclaredLock, Delivery, Destination, Draft,
+    Error, HeaderValue, Headers, Jitter, LockKind, LockPart, LockSpec, LockWeight, Message, Outcome, Pace, Properties,
+    Queue, QueueInfo, QueueKind, QueueName, Reason, Request, RetryPolicy, Sent, Task, TaskError, TaskId, TaskOptions,
+    Transport, Untyped, broker, clock, duration, error, memory, message, outcome, queue, retry, task, transport,
 };
 #[cfg(feature = "cli")]
 #[doc(inline)]
@@ -57,10 +59,13 @@ pub use celeriac_macros::task;
 #[doc(no_inline)]
 pub use celeriac_worker::async_trait;
 #[cfg(feature = "worker")]
+#[doc(no_inline)]
+pub use celeriac_worker::mutex::{FencingToken, Lease, LockKey, Locks};
+#[cfg(feature = "worker")]
 #[doc(inline)]
 pub use celeriac_worker::{
-    self as worker, CancelReason, Context, DrainReport, Failure, Handler, Middleware, Pool, SoftLimit, Tally, Worker,
-    WorkerBuilder, harness,
+    self as worker, CancelReason, Check, Context, DrainReport, Failure, Handler, Middleware, Pool, SoftLimit, Tally,
+    TaskLease, TaskMutex, TaskSemaphore, Worker, WorkerBuilder, harness, mutex,
 };
 
 /// What most programs name.
@@ -72,7 +77,7 @@ pub mod prelude {
     pub use crate::{Broker, Queue, Task, TaskError, TaskOptions};
     #[cfg(feature = "worker")]
     #[doc(no_inline)]
-    pub use crate::{Context, Handler, Pool, Worker};
+    pub use crate::{Check, Context, Handler, Pool, Worker};
 }
 
 /// What `#[task]` names; no part of the API.
@@ -80,8 +85,11 @@ pub mod prelude {
 pub mod __private {
     pub use std::{fmt::Debug, time::Duration};
 
-    pub use celeriac_broker::{Arg, Jitter, RetryPolicy, Task, TaskError, TaskOptions};
+    pub use celeriac_broker::{
+        Arg, Busy, DeclaredLock, Jitter, LockPart, LockSpec, LockWeight, Pace, RetryPolicy, Task, TaskError,
+        TaskOptions,
+    };
     #[cfg(feature = "worker")]
-    pub use celeriac_worker::{Context, Handler};
+    pub use celeriac_worker::{Check, Context, Handler, IntoCheck};
     pub use serde;
 }

@@ -42,6 +42,8 @@ pub use message::{HeaderValue, Headers, Message, Properties, Request};
 pub use outcome::{Outcome, Reason};
 pub use queue::{Queue, QueueInfo, QueueKind, QueueName};
 pub use retry::{Backoff, Jitter, RetryPolicy};
-pub use task::{Arg, LockSpec, Task, TaskError, TaskId, TaskOptions};
+pub use task::{
+    Arg, Busy, DeclaredLock, LockKind, LockPart, LockSpec, LockWeight, Pace, Task, TaskError, TaskId, TaskOptions,
+};
 pub use transport::{Consumer, Delivery, Destination, Transport};
 pub use url::BrokerUrl;

@@ -75,8 +75,14 @@ closed_set! {
         Deadline = "deadline",
         /// A lease was lost while it ran.
         LeaseLost = "lease_lost",
+        /// An operator asked that its lease be let go, and it stopped.
+        LeaseRevoked = "lease_revoked",
         /// A lock was held by another.
         Busy = "busy",
+        /// A rate limit allows it later.
+        RateLimited = "rate_limited",
+        /// The store for locks did not answer.
+        LocksUnavailable = "locks_unavailable",
         /// It must hold a lock, and this worker has no store for locks.
         NoLocks = "no_locks",
         /// Too many workers died with it.
@@ -91,6 +97,10 @@ closed_set! {
         TooLarge = "too_large",
         /// The worker is stopping.
         Shutdown = "shutdown",
+        /// Its check, before the run, said so.
+        Check = "check",
+        /// Its handler asked to be run later.
+        Postponed = "postponed",
         /// Its time has not come.
         NotYet = "not_yet",
         /// Its `expires` has passed.

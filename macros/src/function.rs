@@ -35,8 +35,12 @@ fn check(options: TokenStream, function: &mut ItemFn) -> syn::Result<(Contract, 
     }
     errors.keep(check_signature(&function.sig));
     let output = errors.keep(output(&function.sig));
-    let (state, parameters) = errors.keep(arguments(&mut function.sig, &function.vis)).unwrap_or_default();
+    let arguments = errors.keep(arguments(&mut function.sig, &function.vis));
+    if let (Some(options), Some((_, parameters))) = (&options, &arguments) {
+        errors.keep(options.check_locks(parameters));
+    }
     errors.finish()?;
+    let (state, parameters) = arguments.unwrap_or_default();
     let (Some(options), Some(output)) = (options, output) else {
         return Err(syn::Error::new(Span::call_site(), "the task could not be read"));
     };

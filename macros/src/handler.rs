@@ -27,6 +27,17 @@ impl Function {
         };
         let state = state.as_ref().map_or(any, |state| Some(quote!(#state)));
         let context = self.state.as_ref().map(|_| quote!(__ctx,));
+        let check = contract.options.check.as_ref().map(|(_, check)| {
+            let context = self.state.as_ref().map(|_| quote!(, __ctx));
+            quote! {
+                async fn check(
+                    &self,
+                    __ctx: &#private::Context<#state>,
+                ) -> ::core::result::Result<#private::Check, #private::TaskError> {
+                    #private::IntoCheck::into_check(#check(self #context).await)
+                }
+            }
+        });
         let arguments = parameters.iter().map(|parameter| &parameter.ident);
         // An error that is no TaskError shows up where the return type stands.
         let converted = quote_spanned! {Span::call_site().located_at(*output_span)=>
@@ -43,6 +54,8 @@ impl Function {
                     let __result = #function(#context #(self.#arguments),*).await;
                     #converted
                 }
+
+                #check
             }
         }
     }

@@ -86,6 +86,8 @@ use syn::{Item, parse_macro_input, spanned::Spanned as _};
 /// | `early_ack` | acknowledged before the run: at most once | at least once |
 /// | `retry(max_attempts = 5, backoff = "1s..5m", jitter = full)` | how it is retried; jitter is `none`, `equal`, `full` or `decorrelated` | 4 attempts, `"1s..5m"`, `full` |
 /// | `retry = POLICY` | the same as a `RetryPolicy` | |
+/// | `mutex`, `mutex(..)`, `semaphore(..)`, `rate(..)` | what a run must hold; see below; several of each | nothing |
+/// | `check = path` | a function that is asked before each run; see below | none |
 /// | `defaults = DMS` | a family's `TaskOptions`, used where this task sets nothing | none |
 /// | `allow_unknown` | ignores unknown arguments, for rolling deploys | rejects them |
 /// | `output = Type` | on a struct: what a run returns | `()` |
@@ -94,6 +96,64 @@ use syn::{Item, parse_macro_input, spanned::Spanned as _};
 ///
 /// Durations are a number and one of the units `ms`, `s`, `m`, `h`, `d`. A flag may be written `early_ack = false`, to
 /// differ from the family's defaults.
+///
+/// # Locks
+/// A worker takes a task's locks before the run and releases them after it. Calling the function takes none.
+///
+/// ```
+/// # use celeriac::{TaskError, task};
+/// #[task(
+///     name = "stock.import",
+///     mutex(file),                                              // one import of a file at a time
+///     semaphore("dms", key = dealer, leases = 3, weight = cost), // at most 3 calls at once to a dealer, whatever the task
+///     rate("dms", key = dealer, "10/s", burst = 5),
+/// )]
+/// async fn import(file: String, dealer: String, cost: u32) -> Result<(), TaskError> {
+///     Ok(())
+/// }
+/// ```
+///
+/// | lock | held by |
+/// |---|---|
+/// | `mutex` | one run of the task |
+/// | `mutex(account_id)`, `mutex(account_id, region)` | one run of the task with these arguments |
+/// | `mutex("file", key = file)`, `mutex("file", key = (folder, file))` | one run of any task that names it, with this key |
+/// | `semaphore("dms", key = dealer, leases = 3)` | three runs of any tasks that name it, with this key |
+/// | `semaphore(key = dealer, leases = 3)`, `semaphore(leases = 3)` | three runs of this task |
+/// | `rate("10/s")`, `rate(key = dealer, "10/s")`, `rate("dms", key = dealer, "10/s", burst = 5)` | nobody: runs start at most so often |
+///
+/// A key is made of arguments that are text, integers, booleans or ids (`LockPart`). An `Option` that is `None` takes no lock. It is
+/// shown to operators, so a secret argument can't be part of one.
+///
+/// | option of a lock | meaning | default |
+/// |---|---|---|
+/// | `leases = 3` | how many there are, a number or a constant; what the store knows already wins | required for `semaphore` |
+/// | `weight = 2`, `weight = cost` | how many of them one run takes, or how much of a rate it spends; a number or an argument, where 0 takes nothing | 1 |
+/// | `ttl = "15s"` | how long a lease outlives its worker's last renewal, at least 100 ms | 15 s |
+/// | `busy = defer` | given back with its place in line kept; no slot, no attempt | `defer` |
+/// | `busy = wait("10s")` | waits in its slot, and is deferred then | |
+/// | `busy = skip` | not run: the outcome is `skipped` | |
+/// | `busy = fail` | a failed attempt | |
+/// | `burst = 5` | of a rate: how many may start at once after a silence | 1 |
+///
+/// A lock is found in the handler by its name, or by its arguments: `ctx.lease("dms")`, `ctx.lease("account_id")`,
+/// `ctx.lease("account_id,region")`; a `mutex` of the whole task by `ctx.lease("mutex")`.
+///
+/// # Check
+/// `check = path` names an async function that is asked before each run, when the locks are held. It takes the task, and the context
+/// where the task's function takes one, by reference, and returns a `Check` or a `Result<Check, E>`.
+///
+/// ```
+/// # use celeriac::{Check, TaskError, task};
+/// #[task(name = "report.build", mutex(day), check = is_needed)]
+/// async fn build_report(day: String) -> Result<(), TaskError> {
+///     Ok(())
+/// }
+///
+/// async fn is_needed(task: &BuildReport) -> Check {
+///     if task.day == "2024-02-30" { Check::skip("there was no such day") } else { Check::Run }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as Item);

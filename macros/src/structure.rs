@@ -37,6 +37,12 @@ fn check(options: TokenStream, structure: ItemStruct) -> syn::Result<Contract> {
     if let Some((option, _)) = options.as_ref().and_then(|options| options.derive.as_ref()) {
         errors.add(syn::Error::new(option.span(), "write `#[derive(..)]` on the struct"));
     }
+    if let Some((option, _)) = options.as_ref().and_then(|options| options.check.as_ref()) {
+        errors.add(syn::Error::new(
+            option.span(),
+            "a contract runs nothing; write `check` beside `run`, in its `Handler`",
+        ));
+    }
     if !structure.generics.params.is_empty() {
         let fault = "a task is not generic: one name on the wire stands for one type of arguments";
         errors.add(syn::Error::new_spanned(&structure.generics, fault));
@@ -45,6 +51,9 @@ fn check(options: TokenStream, structure: ItemStruct) -> syn::Result<Contract> {
         errors.keep(check_serde(attribute));
     }
     let parameters = parameters(structure.fields, &mut errors);
+    if let Some(options) = &options {
+        errors.keep(options.check_locks(&parameters));
+    }
     let derived = errors.keep(derived(&structure.attrs, &parameters)).unwrap_or_default();
     errors.finish()?;
     let options = options.ok_or_else(|| syn::Error::new(Span::call_site(), "the task could not be read"))?;

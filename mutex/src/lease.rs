@@ -49,6 +49,8 @@ pub enum LeaseLost {
     Revoked,
     /// It was not to be renewed any longer: its task is past its hard time limit.
     Overlong,
+    /// Its holder released it.
+    Released,
 }
 
 impl LeaseLost {
@@ -59,6 +61,7 @@ impl LeaseLost {
             Self::Taken => "taken",
             Self::Revoked => "revoked",
             Self::Overlong => "overlong",
+            Self::Released => "released",
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for LeaseLost {
             Self::Taken => "the store gave it away",
             Self::Revoked => "an operator revoked it",
             Self::Overlong => "its task is past its hard time limit",
+            Self::Released => "its holder released it",
         })
     }
 }
@@ -114,6 +118,12 @@ impl Lease {
     /// end, at most 2 s, so that work has time to stop.
     pub fn lost(&self) -> &CancellationToken {
         &self.held.lost
+    }
+
+    /// Is cancelled once the lease is no longer held, as [`lost`](Self::lost) is, but not when it is revoked: then it is held on
+    /// until its holder lets go, and this says whether it was lost meanwhile.
+    pub fn gone(&self) -> &CancellationToken {
+        &self.held.gone
     }
 
     /// Why it is lost; `None` while it is held.
@@ -164,6 +174,20 @@ impl Lease {
             }
             done = future => Ok(done),
         }
+    }
+
+    /// Releases it while others may still look at it: they find it lost. For who shares a lease; a guard is released by its own
+    /// `release`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] where the store did not answer; it is told again in the background.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the rest to the background.
+    pub async fn end(&self) -> Result<Released, Error> {
+        self.session.release(&self.held).await
     }
 
     /// What is not told to the store by this call, because it fails or is dropped, is told in the background.

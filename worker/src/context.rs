@@ -8,7 +8,10 @@ use std::{
 };
 
 use celeriac_broker::{Broker, Draft, Error, QueueName, Request, Sent, Task, TaskId};
+use celeriac_mutex::{FencingToken, IntoKey, Lease};
 use tokio::sync::watch;
+
+use crate::leases::{Hold, TaskMutex, TaskSemaphore};
 
 /// What a running task may ask: its state, its attempt, its time, and whether it should stop. Cheap to clone.
 pub struct Context<S> {
@@ -24,6 +27,7 @@ struct Inner<S> {
     time_limit: Option<Duration>,
     started: tokio::time::Instant,
     cancel: watch::Receiver<Option<CancelReason>>,
+    hold: Hold,
 }
 
 /// Why a run is asked to stop.
@@ -34,6 +38,9 @@ pub enum CancelReason {
     SoftLimit,
     /// The worker stops within a second; what does not return by then is dropped and given back, no attempt counted.
     Shutdown,
+    /// An operator wants one of its leases for somebody else. It is held until the run returns or is stopped; an error, or a deferral,
+    /// puts the task off without counting an attempt.
+    Revoked,
 }
 
 /// The soft limit passed before the future was done.
@@ -52,9 +59,12 @@ impl<S> Context<S> {
         max_attempts: u32,
         time_limit: Option<Duration>,
         cancel: watch::Receiver<Option<CancelReason>>,
+        hold: Hold,
     ) -> Self {
         let started = tokio::time::Instant::now();
-        Self { inner: Arc::new(Inner { state, broker, queue, request, max_attempts, time_limit, started, cancel }) }
+        Self {
+            inner: Arc::new(Inner { state, broker, queue, request, max_attempts, time_limit, started, cancel, hold }),
+        }
     }
 
     /// The worker's state, built once per process.
@@ -115,7 +125,49 @@ impl<S> Context<S> {
 
     /// A child of this task, to be published with other options than its own.
     pub fn message<T: Task>(&self, task: T) -> Draft<T> {
-        self.inner.broker.message(task).child_of(&self.inner.request)
+        self.inner.broker.message(task).child_of(&self.inner.request).fences(self.inner.hold.fences())
+    }
+
+    /// The lease of one of the task's locks, by the name that the lock has or by its arguments: `"dms"`, `"account_id"`,
+    /// `"account_id,region"`, `"mutex"` for one of the whole task; or by its address. `None` where the task holds no such lease:
+    /// also where an argument of its key is `None`.
+    pub fn lease(&self, name: &str) -> Option<&Lease> {
+        self.inner.hold.lease(name)
+    }
+
+    /// A mutex for a part of the run. `?` on a busy one defers the task:
+    ///
+    /// ```
+    /// # use celeriac_broker::TaskError;
+    /// # use celeriac_worker::Context;
+    /// # async fn example(ctx: Context<()>, file: &str) -> Result<(), TaskError> {
+    /// let lease = ctx.mutex("file", file).lock().await?;
+    /// // ..
+    /// lease.release().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn mutex(&self, name: &str, key: impl IntoKey) -> TaskMutex<'_> {
+        TaskMutex::new(&self.inner.hold, &self.inner.request, name, key.into_parts())
+    }
+
+    /// A semaphore for a part of the run; `ctx.semaphore("dms", dealer).acquire().await?`, as with [`mutex`](Self::mutex).
+    ///
+    /// How many leases it has is what the tasks of this worker say that name it; elsewhere, say it with
+    /// [`leases`](TaskSemaphore::leases).
+    pub fn semaphore(&self, name: &str, key: impl IntoKey) -> TaskSemaphore<'_> {
+        TaskSemaphore::new(&self.inner.hold, &self.inner.request, name, key.into_parts())
+    }
+
+    /// The fencing token of a lease under which the task was published, by its lock's address, such as `mutex:invoice:42`.
+    ///
+    /// The lease may have ended since: whether that matters is for the resource to say, by the token.
+    pub fn parent_fence(&self, address: &str) -> Option<FencingToken> {
+        let fences = &self.inner.request.fences;
+        fences.iter().find(|(lock, _)| lock == address).map(|(_, token)| FencingToken::new(*token))
+    }
+
+    pub(crate) fn hold(&self) -> &Hold {
+        &self.inner.hold
     }
 
     /// Resolves when the run should stop, with the reason.

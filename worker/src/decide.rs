@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use celeriac_broker::{Outcome, Reason, RetryPolicy, TaskError, task::Disposition, transport::MAX_DELAY};
+use celeriac_broker::{Jitter, Outcome, Reason, RetryPolicy, TaskError, task::Disposition, transport::MAX_DELAY};
 use rand::Rng;
 
-use crate::{CancelReason, limits::Ended};
+use crate::{CancelReason, leases::Kept, limits::Ended, registry::Ran};
 
 /// What an attempt's future depends on.
 #[derive(Debug, Clone, Copy)]
@@ -23,25 +23,41 @@ pub(crate) struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Nothing more is to be done.
-    Finish { outcome: Outcome, reason: Reason },
+    Finish { outcome: Outcome, reason: Reason, note: Option<String> },
     /// Another attempt after `delay`.
     Retry { delay: Duration, reason: Reason, error: String },
-    /// The same attempt after `delay`.
-    Defer { delay: Duration, reason: Reason },
+    /// The same attempt after `delay`, its message keeping this.
+    Defer { delay: Duration, reason: Reason, kept: Kept },
     /// The same attempt at once, this delivery not counted.
     GiveBack,
     /// A dead letter.
     Bury { outcome: Outcome, reason: Reason, error: String },
 }
 
+/// How long a task stays away whose lease an operator has revoked: somebody else wants it.
+const REVOKED: RetryPolicy = RetryPolicy::checked(2, Duration::from_secs(5), Duration::from_secs(5), Jitter::Equal);
+
 pub(crate) fn decide(ended: Ended, attempt: &Attempt, now: SystemTime, rng: &mut impl Rng) -> Decision {
     match ended {
-        Ended::Returned(Ok(()), _) => Decision::Finish { outcome: Outcome::Succeeded, reason: Reason::Done },
+        Ended::Returned(Ok(Ran::Done), _) => {
+            Decision::Finish { outcome: Outcome::Succeeded, reason: Reason::Done, note: None }
+        }
+        Ended::Returned(Ok(Ran::Skipped(why)), _) => {
+            Decision::Finish { outcome: Outcome::Skipped, reason: Reason::Check, note: Some(why) }
+        }
+        Ended::Returned(Ok(Ran::Deferred(delay)), _) => defer(delay, Reason::Check),
         Ended::Aborted | Ended::Returned(Err(_), Some(CancelReason::Shutdown)) => Decision::GiveBack,
+        Ended::Returned(Err(error), Some(CancelReason::Revoked)) if error.disposition() != Disposition::Permanent => {
+            defer(REVOKED.delay(1, None, rng).unwrap_or(REVOKED.backoff.cap), Reason::LeaseRevoked)
+        }
         Ended::Returned(Err(error), Some(CancelReason::SoftLimit)) => {
             failed(Reason::SoftLimit, &error, attempt, now, rng)
         }
-        Ended::Returned(Err(error), None) => failed(Reason::Error, &error, attempt, now, rng),
+        Ended::Returned(Err(error), None | Some(CancelReason::Revoked)) => {
+            failed(Reason::Error, &error, attempt, now, rng)
+        }
+        Ended::LeaseLost(text) => failed(Reason::LeaseLost, &TaskError::new(text), attempt, now, rng),
+        Ended::Busy(text) => failed(Reason::Busy, &TaskError::new(text), attempt, now, rng),
         Ended::Panicked(text) => failed(Reason::Panic, &TaskError::new(format!("panicked: {text}")), attempt, now, rng),
         Ended::HardLimit(limit) => failed(
             Reason::HardLimit,
@@ -59,11 +75,16 @@ pub(crate) fn decide(ended: Ended, attempt: &Attempt, now: SystemTime, rng: &mut
     }
 }
 
+fn defer(delay: Duration, reason: Reason) -> Decision {
+    Decision::Defer { delay: delay.min(MAX_DELAY), reason, kept: Kept::default() }
+}
+
 fn failed(reason: Reason, error: &TaskError, attempt: &Attempt, now: SystemTime, rng: &mut impl Rng) -> Decision {
     let bury = |reason, error| Decision::Bury { outcome: Outcome::Failed, reason, error };
     let by_policy = attempt.policy.delay(attempt.number, attempt.previous_delay, rng);
     let delay = match error.disposition() {
         Disposition::Permanent => return bury(Reason::Permanent, error.to_string()),
+        Disposition::Defer(delay) => return defer(delay, Reason::Postponed),
         Disposition::RetryAfter(delay) => by_policy.map(|_| delay.min(MAX_DELAY)),
         _ => by_policy,
     };

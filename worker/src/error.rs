@@ -26,6 +26,16 @@ pub enum Error {
         queue: String,
     },
 
+    /// A task holds locks, and there is no place for leases.
+    #[error(
+        "the task {task} holds locks, and this worker has no place for leases; set {variable}, or add .locks_url(\"redis://host\")",
+        variable = crate::leases::VARIABLE
+    )]
+    NoLocks {
+        /// The task.
+        task: String,
+    },
+
     /// A setting that can't be.
     #[error("{setting}: {fault}")]
     Config {

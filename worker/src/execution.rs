@@ -1,8 +1,10 @@
-//! The life of one delivery, top to bottom: decode, check, run within limits, decide, settle.
+//! The life of one delivery, top to bottom: decode, check, take what it must hold, run within
+//! limits, decide, settle and release.
 //!
 //! Limits, retries and settling are steps here and not middleware, because their order is part of the guarantee.
 
 mod conclude;
+mod leases;
 mod prepare;
 mod settle;
 
@@ -13,9 +15,20 @@ use tokio::sync::watch;
 use tracing::{Instrument, Span, field};
 
 pub(crate) use self::conclude::conclude;
-use self::prepare::{Prepared, prepare};
+pub(crate) use self::leases::unavailable;
 pub(crate) use self::settle::{Original, settle};
-use crate::{Context, limits, running::Job, shared::Shared};
+use self::{
+    conclude::finish,
+    leases::{NotHeld, Taken},
+    prepare::{Prepared, prepare},
+};
+use crate::{
+    Context,
+    leases::{Hold, Kept},
+    limits::{self, Ended},
+    running::Job,
+    shared::Shared,
+};
 
 /// Runs one delivery to its settlement.
 #[tracing::instrument(
@@ -29,10 +42,24 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
         Err(decision) => return settle(&shared, Original::Held(delivery), decision).await,
     };
     record(&Span::current(), &prepared);
-    let Prepared { request, bound, task, options, limits, max_attempts } = prepared;
+    let Prepared { request, bound, task, options, limits, max_attempts, locks } = prepared;
+
+    let (taken, busy) = if locks.is_empty() {
+        // What was put off by its handler has kept places.
+        let kept = if request.deferrals == 0 { Kept::default() } else { Kept::read(&delivery.message.headers) };
+        ((Vec::new(), kept), None)
+    } else {
+        // Boxed: a run without locks has no room for it.
+        match Box::pin(leases::hold(&shared, &delivery, &request, locks)).await {
+            Ok(taken) => (taken, None),
+            Err(NotHeld::Fail(busy)) => (Taken::default(), Some(busy)),
+            Err(NotHeld::Settle(decision)) => return settle(&shared, Original::Held(delivery), decision).await,
+        }
+    };
 
     let (cancel, cancelled) = watch::channel(None);
     let state = shared.state.clone();
+    let (held, kept) = taken;
     let ctx = Context::new(
         state,
         shared.broker.clone(),
@@ -41,6 +68,7 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
         max_attempts,
         limits.hard,
         cancelled,
+        Hold::new(shared.home.clone(), held, kept, limits.hard),
     );
 
     let original = if options.early_ack == Some(true) {
@@ -52,10 +80,15 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
 
     let job = Arc::new(Job::new(ctx.clone(), task, options, limits, original));
     let entered = shared.running.enter(job.clone());
-    shared.counters.count_start();
-    let run = conclude::around(shared.clone(), ctx.clone(), bound);
-    let ended = limits::within(run, limits, &cancel, &shared.stop).instrument(Span::current()).await;
-    conclude(&shared, &job, ended).await;
+    let ended = if let Some(busy) = busy {
+        Ended::Busy(busy)
+    } else {
+        shared.counters.count_start();
+        let run = conclude::around(shared.clone(), ctx.clone(), bound);
+        let ended = limits::within(run, limits, &cancel, &shared.stop, ctx.hold()).instrument(Span::current()).await;
+        limits::checked(ended, ctx.hold())
+    };
+    finish(&shared, &job, ended).await;
     drop(entered);
 }
 

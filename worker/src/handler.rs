@@ -4,7 +4,7 @@ use std::future::Future;
 
 use celeriac_broker::{Task, TaskError};
 
-use crate::Context;
+use crate::{Check, Context};
 
 /// Runs a task, given the worker's state `S`.
 ///
@@ -38,4 +38,16 @@ pub trait Handler<S>: Task {
     /// # Errors
     /// Any error is retried by the task's policy, unless it is [permanent](TaskError::permanent).
     fn run(self, ctx: Context<S>) -> impl Future<Output = Result<Self::Output, TaskError>> + Send;
+
+    /// Is asked before each run, when the task's locks are held and every middleware's `before` has been called: is it still to be
+    /// done, and can it be done now? Default: run it.
+    ///
+    /// A deferral counts no attempt. The limits of the run count from before the check.
+    ///
+    /// # Errors
+    /// As those of [`run`](Self::run).
+    fn check(&self, ctx: &Context<S>) -> impl Future<Output = Result<Check, TaskError>> + Send {
+        let _ = ctx;
+        async { Ok(Check::Run) }
+    }
 }

@@ -7,11 +7,16 @@ use std::{
     time::Duration,
 };
 
-use celeriac_broker::TaskError;
+use celeriac_broker::{TaskError, task::Disposition};
 use futures_util::FutureExt;
 use tokio::{sync::watch, time::Sleep};
 
-use crate::{CancelReason, registry::RunFuture, shared::Stop};
+use crate::{
+    CancelReason,
+    leases::{Hold, Loss},
+    registry::{Ran, RunFuture},
+    shared::Stop,
+};
 
 /// How long a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +29,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// The handler returned, after this reason to stop was given, if any.
-    Returned(Result<(), TaskError>, Option<CancelReason>),
+    Returned(Result<Ran, TaskError>, Option<CancelReason>),
     /// The handler panicked with this message.
     Panicked(String),
     /// The hard limit passed, and the future was dropped.
@@ -33,37 +38,66 @@ pub(crate) enum Ended {
     Stuck(Duration),
     /// The worker had to stop, and the future was dropped.
     Aborted,
+    /// A lease was lost. A future that still ran was dropped; one that had returned counts as if it had not.
+    LeaseLost(String),
+    /// A lock was busy, and the task says that this fails the attempt. Nothing ran.
+    Busy(String),
 }
 
-/// Runs `run` to its end, its hard limit, or the worker's; asks it to stop at its soft limit.
+/// Runs `run` to its end, its hard limit, the loss of a lease, or the worker's end; asks it to stop at its soft limit.
 ///
-/// The run comes first in every round, so a handler that is done when its limit passes is done.
+/// The run comes first in every round, so a handler that is done when its limit passes is done. Only a lost lease comes before it:
+/// what was done without it is not reported as done.
 pub(crate) async fn within(
     run: RunFuture,
     limits: Limits,
     cancel: &watch::Sender<Option<CancelReason>>,
     stop: &Stop,
+    hold: &Hold,
 ) -> Ended {
     let mut run = pin!(AssertUnwindSafe(run).catch_unwind());
     let mut soft = pin!(limits.soft.map(tokio::time::sleep));
     let mut hard = pin!(limits.hard.map(tokio::time::sleep));
+    let mut revoked = false;
     loop {
         let asked = *cancel.borrow();
         tokio::select! {
-                   biased;
-                   returned = &mut run => return match returned {
-                       Ok(result) => Ended::Returned(result, asked),
-                       Err(panic) => Ended::Panicked(panic_message(panic.as_ref())),
-                   },
-                   () = elapsed(hard.as_mut()) => return Ended::HardLimit(limits.hard.unwrap_or_default()),
-                   () = stop.abort.cancelled() => return Ended::Aborted,
-                   () = elapsed(soft.as_mut()), if asked.is_none() => {
-        cancel.send_replace(Some(CancelReason::SoftLimit));
+            biased;
+            loss = hold.loss(revoked), if hold.is_any() => match loss {
+                Loss::Lost(text) => return Ended::LeaseLost(text),
+                Loss::Revoked => {
+                    revoked = true;
+                    if asked.is_none() {
+                        cancel.send_replace(Some(CancelReason::Revoked));
+                    }
+                }
+            },
+            returned = &mut run => return match returned {
+                Ok(result) => Ended::Returned(result, asked),
+                Err(panic) => Ended::Panicked(panic_message(panic.as_ref())),
+            },
+            () = elapsed(hard.as_mut()) => return Ended::HardLimit(limits.hard.unwrap_or_default()),
+            () = stop.abort.cancelled() => return Ended::Aborted,
+            () = elapsed(soft.as_mut()), if asked.is_none() => {
+                cancel.send_replace(Some(CancelReason::SoftLimit));
+            }
+            () = stop.last_call.cancelled(), if asked != Some(CancelReason::Shutdown) => {
+                cancel.send_replace(Some(CancelReason::Shutdown));
+            }
         }
-                   () = stop.last_call.cancelled(), if asked != Some(CancelReason::Shutdown) => {
-                       cancel.send_replace(Some(CancelReason::Shutdown));
-                   }
-               }
+    }
+}
+
+/// How a run ended that may have lost a lease without hearing of it, because it did not await or its machine slept.
+pub(crate) fn checked(ended: Ended, hold: &Hold) -> Ended {
+    let counts = match &ended {
+        Ended::Returned(Err(error), _) => error.disposition() != Disposition::Permanent,
+        Ended::Returned(Ok(_), _) => true,
+        _ => false,
+    };
+    match hold.lost() {
+        Some(text) if counts => Ended::LeaseLost(text),
+        _ => ended,
     }
 }
 

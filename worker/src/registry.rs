@@ -1,11 +1,11 @@
 //! Handlers by the names on the wire, their types erased.
 
-use std::{collections::HashMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{collections::HashMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
-use celeriac_broker::{LockSpec, Reason, Request, TaskError, TaskOptions};
+use celeriac_broker::{DeclaredLock, LockSpec, Reason, Request, TaskError, TaskOptions};
 use serde_json::{Map, Value};
 
-use crate::{Context, Error, Handler};
+use crate::{Check, Context, Error, Handler};
 
 /// Why a message can't be run.
 #[derive(Debug, Clone)]
@@ -20,13 +20,25 @@ impl Rejection {
     }
 }
 
+/// How an attempt ended that did not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// The handler ran.
+    Done,
+    /// Its check said that it is too early.
+    Deferred(Duration),
+    /// Its check said that there is nothing to do, and why.
+    Skipped(String),
+}
+
 /// One attempt's future.
-pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
+pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Result<Ran, TaskError>> + Send>>;
 
 /// A handler whose task type is known to itself alone.
 pub(crate) trait Runnable<S>: Send + Sync {
     fn name(&self) -> &'static str;
     fn options(&self) -> &TaskOptions;
+    fn declared(&self) -> &'static [DeclaredLock];
     fn arguments(&self, request: &Request) -> Result<Map<String, Value>, Rejection>;
     fn bind(&self, request: &Request) -> Result<Box<dyn Bound<S>>, Rejection>;
 }
@@ -51,6 +63,10 @@ impl<S: Send + Sync + 'static, T: Handler<S>> Runnable<S> for Typed<T> {
         &self.options
     }
 
+    fn declared(&self) -> &'static [DeclaredLock] {
+        T::LOCKS
+    }
+
     fn arguments(&self, request: &Request) -> Result<Map<String, Value>, Rejection> {
         request.bind(T::ARGS, T::ALLOW_UNKNOWN).map_err(|fault| Rejection::new(Reason::BadArguments, fault))
     }
@@ -70,7 +86,13 @@ impl<S: Send + Sync + 'static, T: Handler<S>> Bound<S> for Arguments<T> {
     }
 
     fn run(self: Box<Self>, ctx: Context<S>) -> RunFuture {
-        Box::pin(async move { self.0.run(ctx).await.map(drop) })
+        Box::pin(async move {
+            Ok(match self.0.check(&ctx).await? {
+                Check::Run => self.0.run(ctx).await.map(|_| Ran::Done)?,
+                Check::Defer(delay) => Ran::Deferred(delay),
+                Check::Skip(why) => Ran::Skipped(why),
+            })
+        })
     }
 }
 

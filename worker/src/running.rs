@@ -50,11 +50,18 @@ pub(crate) struct Running<S> {
     jobs: Mutex<HashMap<u64, Arc<Job<S>>>>,
     sequence: AtomicU64,
     limited: Notify,
+    /// Deliveries that take their locks.
+    preparing: AtomicU64,
 }
 
 impl<S> Running<S> {
     pub(crate) fn new() -> Self {
-        Self { jobs: Mutex::new(HashMap::new()), sequence: AtomicU64::new(0), limited: Notify::new() }
+        Self {
+            jobs: Mutex::new(HashMap::new()),
+            sequence: AtomicU64::new(0),
+            limited: Notify::new(),
+            preparing: AtomicU64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Job<S>>>> {
@@ -72,6 +79,17 @@ impl<S> Running<S> {
         RunGuard { running: self, key }
     }
 
+    /// Enters a delivery that takes its locks and does not run yet; it leaves when the guard is dropped.
+    pub(crate) fn prepare(&self) -> PreparingGuard<'_> {
+        self.preparing.fetch_add(1, Ordering::Relaxed);
+        PreparingGuard(&self.preparing)
+    }
+
+    /// Whether nothing runs or is about to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.preparing.load(Ordering::Relaxed) == 0 && self.lock().is_empty()
+    }
+
     pub(crate) fn jobs(&self) -> Vec<Arc<Job<S>>> {
         self.lock().values().cloned().collect()
     }
@@ -86,6 +104,15 @@ impl<S> Running<S> {
     /// Resolves when a run with a hard limit has begun since the last call.
     pub(crate) async fn limited(&self) {
         self.limited.notified().await;
+    }
+}
+
+/// The presence of a delivery that takes its locks.
+pub(crate) struct PreparingGuard<'a>(&'a AtomicU64);
+
+impl Drop for PreparingGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

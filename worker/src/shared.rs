@@ -6,7 +6,7 @@ use celeriac_broker::{Broker, QueueName, RetryPolicy, TaskOptions};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Middleware, harness::Record, registry::Registry, running::Running, tally::Counters};
+use crate::{Middleware, harness::Record, leases::Home, registry::Registry, running::Running, tally::Counters};
 
 /// What all runs of one worker share.
 pub(crate) struct Shared<S> {
@@ -16,6 +16,8 @@ pub(crate) struct Shared<S> {
     pub(crate) middleware: Vec<Arc<dyn Middleware<S>>>,
     pub(crate) queue_defaults: HashMap<QueueName, TaskOptions>,
     pub(crate) max_deliveries: u32,
+    /// Where leases are kept; `None` where nobody has said.
+    pub(crate) home: Option<Arc<Home>>,
     pub(crate) running: Running<S>,
     pub(crate) counters: Counters,
     pub(crate) stop: Stop,

@@ -39,6 +39,7 @@ pub struct Draft<T> {
     tags: Vec<String>,
     root_id: Option<TaskId>,
     parent_id: Option<TaskId>,
+    fences: Vec<(String, HeaderValue)>,
     task: PhantomData<fn() -> T>,
 }
 
@@ -96,6 +97,7 @@ impl<T> Draft<T> {
             tags: Vec::new(),
             root_id: None,
             parent_id: None,
+            fences: Vec::new(),
             task: PhantomData,
         }
     }
@@ -158,6 +160,15 @@ impl<T> Draft<T> {
     pub fn child_of(mut self, parent: &Request) -> Self {
         self.root_id = Some(parent.root_id.clone());
         self.parent_id = Some(parent.id.clone());
+        self
+    }
+
+    /// Adds the fencing tokens of leases that the publisher holds, by the addresses of their locks: what the task writes can carry
+    /// them on. A worker's context adds those of the running task.
+    pub fn fences(mut self, tokens: impl IntoIterator<Item = (String, u64)>) -> Self {
+        let tokens =
+            tokens.into_iter().map(|(lock, token)| (lock, HeaderValue::Int(token.try_into().unwrap_or(i64::MAX))));
+        self.fences.extend(tokens);
         self
     }
 
@@ -252,6 +263,9 @@ impl<T> Draft<T> {
         }
         if !self.tags.is_empty() {
             headers.push(names::TAGS, HeaderValue::List(self.tags.into_iter().map(Into::into).collect()));
+        }
+        if !self.fences.is_empty() {
+            headers.push(names::FENCES, HeaderValue::Table(self.fences));
         }
         add_headers(&mut headers, self.headers)?;
 

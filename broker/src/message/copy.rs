@@ -20,6 +20,8 @@ impl Message {
         copy.headers.set_duration(names::PREVIOUS_DELAY, delay);
         copy.headers.set_instant(names::READY_AT, now + delay);
         copy.headers.remove(names::DELIVERIES);
+        copy.headers.remove(names::PLACES);
+        copy.headers.remove(names::TURNS);
         bounds::fit(&mut copy.headers);
         copy
     }
@@ -63,6 +65,8 @@ impl Message {
             names::DEAD_QUEUE,
             names::DELIVERIES,
             names::DEFERRALS,
+            names::PLACES,
+            names::TURNS,
             names::PREVIOUS_DELAY,
             names::DEADLINE,
         ] {

@@ -71,6 +71,12 @@ pub mod names {
     pub const DEFERRALS: &str = "celeriac-deferrals";
     /// The delay before this attempt.
     pub const PREVIOUS_DELAY: &str = "celeriac-previous-delay";
+    /// Places in the lines of busy locks: a table from a lock's address to the ticket that takes the place over, once.
+    pub const PLACES: &str = "celeriac-places";
+    /// Turns that rate limits have reserved for this attempt, and that are paid for: a table from a limit's address to an instant.
+    pub const TURNS: &str = "celeriac-turns";
+    /// The fencing tokens of the leases under which its parent published it: a table from a lock's address to a number.
+    pub const FENCES: &str = "celeriac-fences";
     /// Free texts by which people find tasks.
     pub const TAGS: &str = "celeriac-tags";
     /// Why it is a dead letter: a member of `Reason`.
@@ -156,6 +162,14 @@ impl Headers {
         match self.0.iter_mut().find(|(key, _)| *key == name) {
             Some(slot) => slot.1 = value,
             None => self.0.push((name, value)),
+        }
+    }
+
+    /// The entries of `name`, where it is a table.
+    pub fn table(&self, name: &str) -> &[(String, HeaderValue)] {
+        match self.get(name) {
+            Some(HeaderValue::Table(entries)) => entries,
+            _ => &[],
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Disposition {
     RetryAfter(Duration),
     /// No other attempt: a dead letter now.
     Permanent,
+    /// The same attempt after this delay: nothing failed, it is only too early. At most the 300 days that a broker can hold.
+    Defer(Duration),
 }
 
 impl TaskError {
@@ -49,6 +51,12 @@ impl TaskError {
     /// A failure to be tried again after `delay` instead of the policy's; for servers that say `Retry-After`.
     pub fn retry_after(error: impl Into<Self>, delay: Duration) -> Self {
         Self { disposition: Disposition::RetryAfter(delay), ..error.into() }
+    }
+
+    /// No failure: the same attempt again after `delay`, nothing counted by the retry policy. What keeps it from coming back for
+    /// ever is the task's deadline, or its `expires`.
+    pub fn defer(why: impl Into<Self>, delay: Duration) -> Self {
+        Self { disposition: Disposition::Defer(delay), ..why.into() }
     }
 
     /// The name of the error's type, without its path; `TaskError` where only a text was given.

@@ -11,7 +11,7 @@ pub use arg::Arg;
 pub use error::{Disposition, TaskError};
 pub use hooks::{Event, Hooks};
 pub use id::TaskId;
-pub use lock::LockSpec;
+pub use lock::{Busy, DeclaredLock, LockKind, LockPart, LockSpec, LockWeight, Pace};
 pub use options::TaskOptions;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -58,7 +58,13 @@ pub trait Task: Serialize + DeserializeOwned + Send + Sync + 'static {
         TaskOptions::new()
     }
 
+    /// What is known of [`locks`](Self::locks) before there are arguments: a worker that has no store for locks refuses to start
+    /// with a task that declares one, and `ctx.semaphore(name, key)` finds here how many leases there are.
+    const LOCKS: &'static [DeclaredLock] = &[];
+
     /// The locks that a run of these arguments must hold, as plain data, so that a publisher can know them too.
+    ///
+    /// Whatever their order, they are taken in one order that all tasks share; two of one address are one, with the larger weight.
     fn locks(&self) -> Vec<LockSpec> {
         Vec::new()
     }

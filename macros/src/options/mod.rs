@@ -1,6 +1,7 @@
 //! What stands in `#[task(..)]`.
 
 mod duration;
+mod lock;
 mod retry;
 mod text;
 
@@ -14,11 +15,11 @@ use syn::{
     punctuated::Punctuated,
 };
 
-use self::{duration::Limit, retry::Retry};
-use crate::suggest;
+use self::{duration::Limit, lock::Lock, retry::Retry};
+use crate::{parameter::Parameter, suggest};
 
 /// Every option, in the order of the documentation.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 19] = [
     "name",
     "queue",
     "aliases",
@@ -29,6 +30,10 @@ const KNOWN: [&str; 15] = [
     "priority",
     "early_ack",
     "retry",
+    "mutex",
+    "semaphore",
+    "rate",
+    "check",
     "defaults",
     "allow_unknown",
     "output",
@@ -49,6 +54,9 @@ pub(crate) struct Options {
     priority: Option<u8>,
     early_ack: Option<bool>,
     retry: Option<Retry>,
+    locks: Vec<Lock>,
+    /// The option's name, and the function that is asked before a run.
+    pub(crate) check: Option<(Ident, Path)>,
     defaults: Option<Expr>,
     allow_unknown: bool,
     /// The option's name and its type.
@@ -67,7 +75,7 @@ impl Options {
             while !input.is_empty() {
                 // `crate` is a keyword.
                 let option = input.call(Ident::parse_any)?;
-                if seen.contains(&option) {
+                if seen.contains(&option) && !lock::is_kind(&option) {
                     return Err(syn::Error::new(option.span(), format!("`{option}` is given twice")));
                 }
                 options.option(&option, input)?;
@@ -107,10 +115,8 @@ impl Options {
                 self.derive = Some((option.clone(), Punctuated::parse_terminated(&content)?));
             }
             "crate" => self.krate = Some(value(input)?),
-            lease @ ("mutex" | "semaphore" | "rate") => {
-                let fault = format!("leases are not available yet; remove `{lease}`");
-                return Err(syn::Error::new(option.span(), fault));
-            }
+            "mutex" | "semaphore" | "rate" => self.locks.push(Lock::parse(option, input)?),
+            "check" => self.check = Some((option.clone(), value(input)?)),
             other => return Err(syn::Error::new(option.span(), suggest::unknown("option", other, &KNOWN))),
         }
         Ok(())
@@ -139,6 +145,11 @@ impl Options {
         }
     }
 
+    /// Checks what the locks say of the arguments.
+    pub(crate) fn check_locks(&self, parameters: &[Parameter]) -> syn::Result<()> {
+        lock::check(&self.locks, parameters)
+    }
+
     /// The path of what generated code names.
     pub(crate) fn private(&self) -> TokenStream {
         self.krate.as_ref().map_or_else(|| quote!(::celeriac::__private), |path| quote!(#path::__private))
@@ -161,6 +172,7 @@ impl Options {
         });
         let settings = self.settings();
         let defaults = self.defaults.as_ref().map(|defaults| quote!(.or(#defaults)));
+        let locks = lock::items(&self.locks, &self.name(), &private);
         quote! {
             const NAME: &'static str = #name;
             #aliases
@@ -169,6 +181,7 @@ impl Options {
                 const OPTIONS: #private::TaskOptions = #private::TaskOptions::new() #settings;
                 OPTIONS #defaults
             }
+            #locks
         }
     }
 

@@ -14,6 +14,12 @@ pub(super) fn name(input: ParseStream<'_>) -> syn::Result<LitStr> {
         syn::Error::new(error.span(), "write the name out, in quotes: it must not change when the code does")
     };
     let literal = input.parse::<LitStr>().map_err(fault)?;
+    check_name(&literal)?;
+    Ok(literal)
+}
+
+/// What a task or a lock can be called.
+pub(super) fn check_name(literal: &LitStr) -> syn::Result<()> {
     let name = literal.value();
     let fault = if name.is_empty() {
         "the name is empty"
@@ -22,7 +28,7 @@ pub(super) fn name(input: ParseStream<'_>) -> syn::Result<LitStr> {
     } else if name.chars().any(|c| c.is_control() || c.is_whitespace()) {
         "the name has white space in it; write `area.verb`"
     } else {
-        return Ok(literal);
+        return Ok(());
     };
     Err(syn::Error::new(literal.span(), fault))
 }

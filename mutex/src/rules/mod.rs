@@ -3,10 +3,10 @@
 //! The memory and the SQLite store run exactly this; the Redis store says the same in Lua, and a test compares the two step by step.
 //! A mutex is a semaphore of one lease. Instants are microseconds since 1970 by the store's clock.
 
-mod acquire;
+pub(crate) mod acquire;
 mod describe;
 mod line;
-mod pump;
+pub(crate) mod pump;
 mod renew;
 mod spend;
 mod steer;

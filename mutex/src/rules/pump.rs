@@ -4,10 +4,10 @@ use super::{Line, Lock, Micros, News, World, micros};
 use crate::store::{MAX_BYPASS, PROBATION, WAITER_TTL};
 
 /// How many one operation hands leases to; what is left over is served by the next one.
-const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 
 /// How long past its time the lock is kept for a place that was passed over too often.
-const LATENESS: Duration = Duration::from_secs(1);
+pub(crate) const LATENESS: Duration = Duration::from_secs(1);
 
 impl Lock {
     /// Hands what is free to those who wait, in order.

@@ -17,6 +17,12 @@ impl Lock {
         self.pump(line, world)
     }
 
+    /// Takes their leases from those that have ended or died, and hands them on.
+    pub fn sweep<L: Line>(&mut self, line: &mut L, world: &mut impl World) -> Result<(), L::Error> {
+        self.reap(world);
+        self.pump(line, world)
+    }
+
     /// Asks a holder to let go.
     pub fn revoke(&mut self, world: &mut impl World, lease: &LeaseId) -> bool {
         let now = world.now();

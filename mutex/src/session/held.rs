@@ -20,6 +20,8 @@ pub(crate) struct Held {
     pub(crate) ask: Arc<Ask>,
     pub(crate) fence: FencingToken,
     pub(crate) lost: CancellationToken,
+    /// The same, but for a revocation.
+    pub(crate) gone: CancellationToken,
     pub(crate) reason: OnceLock<LeaseLost>,
     /// When it counts as lost unless it is renewed: a [`Boot`].
     lost_at: AtomicU64,
@@ -35,6 +37,7 @@ impl Held {
             ask,
             fence: granted.fence,
             lost: CancellationToken::new(),
+            gone: CancellationToken::new(),
             reason: OnceLock::new(),
             lost_at: AtomicU64::new(lost_at.0),
             renew_until: AtomicU64::new(Boot::NEVER.0),
@@ -68,8 +71,22 @@ impl Held {
     }
 
     pub(crate) fn lose(&self, reason: LeaseLost) {
-        if self.reason.set(reason).is_ok() {
+        let first = self.reason.set(reason).is_ok();
+        // Before `lost`: whoever hears of that one asks this one what it means.
+        if reason != LeaseLost::Revoked {
+            self.gone.cancel();
+        }
+        if first {
             tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
+            self.lost.cancel();
+        }
+    }
+
+    /// Its holder let go: whoever still looks at it finds it lost.
+    pub(crate) fn end(&self) {
+        let first = self.reason.set(LeaseLost::Released).is_ok();
+        self.gone.cancel();
+        if first {
             self.lost.cancel();
         }
     }

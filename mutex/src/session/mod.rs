@@ -84,6 +84,7 @@ impl Session {
             return Ok(Released::AlreadyLost);
         }
         let valid = held.check();
+        held.end();
         // What this call does not tell the store, the thread does.
         let abandon = Abandon::new(self, held.ask.clone());
         let released = self.store.release(&held.ask.key, &held.ask.lease).await?;

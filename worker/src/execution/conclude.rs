@@ -1,6 +1,6 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use celeriac_broker::{Outcome, task::Event};
+use celeriac_broker::{Outcome, Reason, task::Event};
 use futures_util::FutureExt;
 
 use super::settle::settle;
@@ -30,12 +30,28 @@ pub(super) fn around<S: Send + Sync + 'static>(
     })
 }
 
-/// Decides what follows from how a run ended, calls the hooks, and settles. The first caller for a job wins.
+/// Decides what follows from how a run ended, calls the hooks, settles, and releases the leases. The first caller for a job wins.
+pub(super) async fn finish<S: Send + Sync + 'static>(shared: &Shared<S>, job: &Job<S>, ended: Ended) {
+    // A run that was settled by another lets go of its leases here, when it has come to its end.
+    conclude_and(shared, job, ended, job.ctx.hold().release()).await;
+}
+
+/// The same in the stead of a run that does not end: its leases stay, for it still does what they are for. They are not renewed past
+/// its hard limit.
 pub(crate) async fn conclude<S: Send + Sync + 'static>(shared: &Shared<S>, job: &Job<S>, ended: Ended) {
+    conclude_and(shared, job, ended, std::future::ready(())).await;
+}
+
+async fn conclude_and<S: Send + Sync + 'static>(
+    shared: &Shared<S>,
+    job: &Job<S>,
+    ended: Ended,
+    release: impl Future<Output = ()>,
+) {
     let elapsed = job.started.elapsed();
     let Some(original) = job.take() else {
         tracing::warn!(task = job.task, task_id = %job.ctx.id(), ?elapsed, "a run ended after its message was settled by another; its result is ignored");
-        return;
+        return release.await;
     };
     let request = job.ctx.request();
     let attempt = Attempt {
@@ -44,10 +60,19 @@ pub(crate) async fn conclude<S: Send + Sync + 'static>(shared: &Shared<S>, job: 
         previous_delay: request.previous_delay,
         deadline: request.deadline,
     };
-    let decision = decide(ended, &attempt, shared.broker.clock().now(), &mut rand::rng());
+    let mut decision = decide(ended, &attempt, shared.broker.clock().now(), &mut rand::rng());
+    if let Decision::Defer { reason, kept, .. } = &mut decision {
+        *kept = job.ctx.hold().kept();
+        if *reason == Reason::Postponed {
+            *reason = kept.reason();
+        }
+    }
     hooks(shared, job, &decision).await;
     let outcome = decision.outcome();
-    settle(shared, original, decision).await;
+    // Both at once, neither waiting for the other. The run is over, so nobody needs the leases: a copy that comes back at once
+    // must not find its own first run's. And an acknowledgement that fails must not keep them from others while it is tried
+    // again: the message runs again then, and takes them anew. The hooks have run under them.
+    tokio::join!(settle(shared, original, decision), release);
     for middleware in &shared.middleware {
         guarded("after", middleware.after(&job.ctx, outcome, elapsed)).await;
     }

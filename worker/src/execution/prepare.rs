@@ -1,9 +1,12 @@
 use std::time::Duration;
 
-use celeriac_broker::{Delivery, Outcome, Reason, Request, TaskOptions, message::names, transport::MAX_DELAY};
+use celeriac_broker::{
+    Delivery, LockSpec, Outcome, Reason, Request, TaskOptions, message::names, transport::MAX_DELAY,
+};
 
 use crate::{
     decide::Decision,
+    leases::Kept,
     limits::Limits,
     registry::{Bound, Rejection},
     shared::{self, Shared},
@@ -17,6 +20,8 @@ pub(super) struct Prepared<S> {
     pub(super) options: TaskOptions,
     pub(super) limits: Limits,
     pub(super) max_attempts: u32,
+    /// What it must hold.
+    pub(super) locks: Vec<LockSpec>,
 }
 
 /// Decodes and checks a delivery: may it run, and may it run now?
@@ -30,14 +35,14 @@ pub(super) fn prepare<S: Send + Sync + 'static>(
     deliveries(shared, delivery)?;
     let now = shared.broker.clock().now();
     if request.expires.is_some_and(|expires| expires <= now) {
-        return Err(Decision::Finish { outcome: Outcome::Expired, reason: Reason::Expired });
+        return Err(Decision::Finish { outcome: Outcome::Expired, reason: Reason::Expired, note: None });
     }
     if request.deadline.is_some_and(|deadline| deadline <= now) {
         let error = "the time allowed from publishing was over before it could run".to_owned();
         return Err(Decision::Bury { outcome: Outcome::Failed, reason: Reason::Deadline, error });
     }
     if let Some(delay) = early(delivery, &request, shared.broker.clock().until(request.eta.unwrap_or(now))) {
-        return Err(Decision::Defer { delay, reason: Reason::NotYet });
+        return Err(Decision::Defer { delay, reason: Reason::NotYet, kept: Kept::default() });
     }
     let runnable = shared.registry.get(&request.task).ok_or_else(|| {
         reject(&Rejection::new(
@@ -46,12 +51,6 @@ pub(super) fn prepare<S: Send + Sync + 'static>(
         ))
     })?;
     let bound = runnable.bind(&request).map_err(|rejection| reject(&rejection))?;
-    if !bound.locks().is_empty() {
-        return Err(reject(&Rejection::new(
-            Reason::NoLocks,
-            "the task must hold a lock, and this worker has no lock store",
-        )));
-    }
     let options = shared.options(runnable.options(), &delivery.queue.name);
     // As in Celery, what the message says beside its arguments wins over what the task says.
     let limits = Limits {
@@ -59,7 +58,8 @@ pub(super) fn prepare<S: Send + Sync + 'static>(
         hard: request.time_limit.or(options.time_limit),
     };
     let max_attempts = shared::policy(&options).max_attempts;
-    Ok(Prepared { request, bound, task: runnable.name(), options, limits, max_attempts })
+    let locks = bound.locks();
+    Ok(Prepared { locks, request, bound, task: runnable.name(), options, limits, max_attempts })
 }
 
 fn reject(rejection: &Rejection) -> Decision {

@@ -56,9 +56,11 @@ pub(crate) async fn settle<S>(shared: &Shared<S>, original: Original, decision: 
         Ok(()) => {
             shared.counters.count(outcome);
             if let Some(mut record) = record {
-                if let Decision::Retry { error, .. } | Decision::Bury { error, .. } = decision {
-                    record.error = Some(error);
-                }
+                record.error = match decision {
+                    Decision::Retry { error, .. } | Decision::Bury { error, .. } => Some(error),
+                    Decision::Finish { note, .. } => note,
+                    _ => None,
+                };
                 report(shared, record);
             }
         }
@@ -76,8 +78,9 @@ fn replacement<S>(
     let (message, queue, deliveries) = original.parts();
     Ok(match decision {
         Decision::Retry { delay, .. } => (Destination::after(queue.clone(), *delay), message.next_attempt(*delay, now)),
-        Decision::Defer { delay, reason } => {
+        Decision::Defer { delay, reason, kept } => {
             let mut copy = message.deferred(*delay, now, deliveries);
+            kept.write(&mut copy.headers);
             if *reason == Reason::NotYet && *delay == MAX_DELAY {
                 // Its eta is farther away than a broker can hold: it waits again when it comes back.
                 copy.headers.remove(names::READY_AT);
@@ -186,6 +189,7 @@ fn report<S>(shared: &Shared<S>, record: Record) {
     let (outcome, reason) = (outcome.as_str(), reason.as_str());
     match record.outcome {
         Outcome::Failed | Outcome::Rejected => tracing::error!(task, task_id = %id, %queue, outcome, reason, error),
+        Outcome::Skipped => tracing::info!(task, task_id = %id, %queue, outcome, reason, note = error),
         _ => tracing::info!(task, task_id = %id, %queue, outcome, reason, delay = delay.map(field::debug), error),
     }
     if let Some(records) = &shared.records {

@@ -19,7 +19,7 @@ pub struct Record {
     pub reason: Reason,
     /// The delay before it comes back, where it does.
     pub delay: Option<Duration>,
-    /// The error's text, where there was one.
+    /// The error's text, where there was one; of a skipped task, why: what its check said, or who holds its lock.
     pub error: Option<String>,
     /// When it was settled.
     pub at: Instant,

@@ -1,3 +1,4 @@
+mod locks;
 mod outside;
 
 pub use outside::{Described, DescribedPool};
@@ -11,6 +12,7 @@ use std::{
 };
 
 use celeriac_broker::{Broker, Queue, QueueName, TaskOptions};
+use celeriac_mutex::Locks;
 
 use super::{
     BuildState, Worker,
@@ -31,6 +33,8 @@ pub struct WorkerBuilder<S = ()> {
     pools: Vec<(Vec<(String, u32)>, Pool)>,
     queues: Vec<Queue>,
     queue_defaults: Vec<(String, TaskOptions)>,
+    locks: Option<Locks>,
+    locks_url: Option<String>,
     only_queues: Option<Vec<String>>,
     concurrency: Option<u16>,
     prefetch: Option<u16>,
@@ -51,6 +55,8 @@ impl WorkerBuilder<()> {
             pools: Vec::new(),
             queues: Vec::new(),
             queue_defaults: Vec::new(),
+            locks: None,
+            locks_url: None,
             only_queues: None,
             concurrency: None,
             prefetch: None,
@@ -82,6 +88,8 @@ impl WorkerBuilder<()> {
             pools: self.pools,
             queues: self.queues,
             queue_defaults: self.queue_defaults,
+            locks: self.locks,
+            locks_url: self.locks_url,
             only_queues: self.only_queues,
             concurrency: self.concurrency,
             prefetch: self.prefetch,
@@ -188,7 +196,7 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
     /// Checks the settings. No I/O.
     ///
     /// # Errors
-    /// [`Error::DuplicateTask`], [`Error::NoPool`], [`Error::Config`], [`Error::Broker`] for an address that can't be read.
+    /// [`Error::DuplicateTask`], [`Error::NoPool`], [`Error::NoLocks`], [`Error::Config`], [`Error::Broker`] for an address that can't be read.
     pub fn build(self) -> Result<Worker<S>, Error> {
         self.registry.check()?;
         if self.max_deliveries == 0 {
@@ -211,7 +219,9 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
             .map(|(queue, options)| Ok((QueueName::new(queue)?, *options)))
             .collect::<Result<HashMap<_, _>, celeriac_broker::Error>>()?;
         let broker = self.make_broker()?;
+        let home = self.home(&broker, &names)?;
         Ok(Worker {
+            home,
             broker,
             build_state: self.build_state,
             registry: self.registry,

@@ -36,7 +36,7 @@ struct Seen {
 }
 
 async fn look<S>(shared: &Shared<S>, queues: &[Queue]) -> Result<Seen, Error> {
-    let mut quiet = shared.running.jobs().is_empty();
+    let mut quiet = shared.running.is_empty();
     let mut infos = Vec::with_capacity(queues.len());
     for queue in queues {
         let info = shared.broker.transport().queue(&queue.name).await?;

@@ -18,6 +18,7 @@ use self::pools::{PoolSpec, Pools, Threads};
 use crate::{
     DrainReport, Error, Middleware,
     harness::Record,
+    leases::Home,
     registry::Registry,
     running::Running,
     shared::{Shared, Stop},
@@ -57,6 +58,7 @@ pub struct Worker<S = ()> {
     pools: Vec<PoolSpec>,
     queue_defaults: HashMap<QueueName, TaskOptions>,
     max_deliveries: u32,
+    home: Option<Home>,
     shutdown_timeout: Duration,
     threads: Threads,
     records: Option<mpsc::UnboundedSender<Record>>,
@@ -124,6 +126,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             middleware: self.middleware,
             queue_defaults: self.queue_defaults,
             max_deliveries: self.max_deliveries,
+            home: self.home.map(Arc::new),
             running: Running::new(),
             counters: Counters::default(),
             stop: Stop::default(),
@@ -145,6 +148,10 @@ impl<S: Send + Sync + 'static> Worker<S> {
             () = watchdog::watch(shared.clone()) => Ok(()),
         };
         let report = drain::drain(&shared, pools, &mut requests, self.shutdown_timeout).await;
+        // A handler that still holds its thread still does what its leases are for; they end by their ttl.
+        if let Some(home) = shared.home.as_ref().filter(|home| home.own && report.stuck.is_empty()) {
+            home.locks.close().await;
+        }
         ended.map(|()| report)
     }
 }

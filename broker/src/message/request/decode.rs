@@ -49,12 +49,18 @@ impl Request {
             deadline: headers.instant(names::DEADLINE),
             deferrals: headers.int(names::DEFERRALS).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             previous_delay: headers.duration(names::PREVIOUS_DELAY),
+            fences: fences(headers.table(names::FENCES)),
             id,
             args,
             kwargs,
             embed,
         })
     }
+}
+
+fn fences(entries: &[(String, HeaderValue)]) -> Vec<(String, u64)> {
+    let token = |(lock, token): &(String, HeaderValue)| Some((lock.clone(), u64::try_from(token.as_int()?).ok()?));
+    entries.iter().filter_map(token).collect()
 }
 
 /// Protocol 1 has the task's name in the body.

@@ -55,6 +55,8 @@ pub struct Request {
     pub deferrals: u32,
     /// The delay before this attempt.
     pub previous_delay: Option<Duration>,
+    /// The fencing tokens of the leases under which its parent published it, by the addresses of their locks.
+    pub fences: Vec<(String, u64)>,
     /// Positional arguments.
     pub args: Vec<Value>,
     /// Keyword arguments.
