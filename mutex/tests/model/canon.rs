@@ -104,7 +104,8 @@ impl<'a> Canon<'a> {
             (place, name(&held.lease), self.ahead(held.ends), self.rank(held.fence)).hash(hasher);
         }
         9.hash(hasher);
-        for (place, waiting) in store.line.in_order().into_iter().enumerate().filter(|(_, waiting)| own(&waiting.lease)) {
+        for (place, waiting) in store.line.in_order().into_iter().enumerate().filter(|(_, waiting)| own(&waiting.lease))
+        {
             (place, name(&waiting.lease), self.left(waiting.until)).hash(hasher);
         }
         10.hash(hasher);

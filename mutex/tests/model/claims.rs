@@ -18,6 +18,9 @@ pub(crate) const OWED: [&str; 6] = [
 /// What a store and its clients owe together.
 pub(crate) const BELIEF: &str = "those who believe to hold it fit into it";
 
+/// What a lease is for, and what no lease can prevent.
+pub(crate) const SLEPT: &str = "another holds it while one sleeps through its lease";
+
 macro_rules! owed {
     ($($index:literal)*) => {
         vec![$(Property::always(OWED[$index], |_, state: &State| state.broken != Some(OWED[$index]))),*]
@@ -28,11 +31,12 @@ pub(crate) fn all(world: &World) -> Vec<Property<World>> {
     let mut claims = owed!(0 1 2 3 4 5);
     claims.push(Property::always(BELIEF, believers_fit));
     if world.mutant.is_none() {
-        claims.push(Property::sometimes("another holds it while one sleeps through its lease", |_, state: &State| {
+        claims.push(Property::sometimes(SLEPT, |_, state: &State| {
             let now = state.store.now;
-            let asleep = state.clients.iter().any(|client| {
-                matches!(client.phase, crate::client::Phase::Holding { lost_at, .. } if lost_at <= now)
-            });
+            let asleep = state
+                .clients
+                .iter()
+                .any(|client| matches!(client.phase, crate::client::Phase::Holding { lost_at, .. } if lost_at <= now));
             asleep && state.clients.iter().any(|client| client.believes(now))
         }));
     }

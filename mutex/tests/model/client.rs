@@ -138,16 +138,17 @@ impl Client {
     /// Takes a reply in; `counted_from` is when its lease began, for all that it knows.
     pub(crate) fn receive(&mut self, request: Request, reply: Reply, counted_from: Micros, lasts: Micros) {
         match (self.phase, reply) {
-            (Phase::Leaving, Reply::Released) | (Phase::Waiting { .. }, Reply::Busy) | (Phase::Holding { .. }, Reply::Lost) => {
+            (Phase::Leaving, Reply::Released)
+            | (Phase::Waiting { .. }, Reply::Busy)
+            | (Phase::Holding { .. }, Reply::Lost) => {
                 self.next();
-            }
-            (Phase::Waiting { .. }, Reply::Granted { fence }) => {
-                self.phase = Phase::Holding { fence, lost_at: counted_from + lasts };
             }
             (Phase::Waiting { .. }, Reply::Queued { .. }) => self.phase = Phase::Waiting { asked: true },
             // The store has forgotten its place.
             (Phase::Waiting { .. }, Reply::Lost) => self.phase = Phase::Waiting { asked: false },
-            (Phase::Holding { fence, .. }, Reply::Held) => {
+            // That one who holds is granted happens only where a mutant has begun before.
+            (Phase::Waiting { .. } | Phase::Holding { .. }, Reply::Granted { fence })
+            | (Phase::Holding { fence, .. }, Reply::Held) => {
                 self.phase = Phase::Holding { fence, lost_at: counted_from + lasts };
             }
             (phase, reply) => unreachable!("{reply:?} to {request:?} while {phase:?}"),
@@ -164,5 +165,7 @@ impl Client {
 /// How long a lease counts as held from when its question was sent: its ttl, less the drift of two clocks and the time that work is
 /// given to stop. A session computes the same.
 pub(crate) fn validity() -> Micros {
-    micros(TTL - (TTL / 200 + Duration::from_millis(20)) - (TTL / 5).min(Duration::from_secs(2)))
+    let drift = TTL / 200 + Duration::from_millis(20);
+    let grace = (TTL / 5).min(Duration::from_secs(2));
+    micros(TTL.saturating_sub(drift).saturating_sub(grace))
 }

@@ -49,13 +49,16 @@ pub(crate) fn check(world: &World, before: &Store, state: &mut State, client: us
     let (now, lease) = (state.store.now, &ask.lease);
     let State { store, clients, ghost, .. } = state;
     let mut broken = None;
-    ghost.line.retain(|(lease, until)| *until > now && !clients[client_of(lease)].dead);
+    let weight = |lease: &LeaseId| world.weights[client_of(lease)];
+    let dead = |lease: &LeaseId| clients[client_of(lease)].dead;
+    ghost.line.retain(|(_, until)| *until > now);
     ghost.promised.retain(|(lease, _)| store.holds(lease).is_some());
 
+    let of_nothing = before.holds(lease).is_none() && ghost.line.iter().all(|(known, _)| known != lease);
     if request.what == What::Release {
         ghost.leaves(lease);
     }
-    let reasserted = matches!(request.what, What::Renew { fence: Some(_), .. });
+    let reasserted = matches!(request.what, What::Renew { fence: Some(_), .. }) && reply == Reply::Held;
     for held in store.lock.holders.iter().filter(|held| before.holds(&held.lease).is_none()) {
         if reasserted && held.lease == *lease {
             world.saw("a lease was claimed again");
@@ -65,37 +68,43 @@ pub(crate) fn check(world: &World, before: &Store, state: &mut State, client: us
             broken = Some("tokens rise");
         }
         ghost.fence = held.fence;
-        if ghost.line.first().is_some_and(|(first, _)| *first != held.lease) {
+        if ghost.line.iter().find(|(lease, _)| !dead(lease)).is_some_and(|(first, _)| *first != held.lease) {
             broken = Some("nobody who waits is bypassed");
         }
         ghost.leaves(&held.lease);
-        let by_itself = held.lease == *lease;
+        let by_itself = held.lease == *lease && matches!(reply, Reply::Granted { .. });
         world.saw(match (by_itself, request.what) {
             (true, What::Acquire) => "a free lease was taken",
             (true, _) => "the head of the line took what had ended",
             (false, What::Release) => "a release handed on",
             (false, _) => "another's question handed on",
         });
-        if !by_itself && clients[client_of(&held.lease)].dead {
+        if !by_itself && dead(&held.lease) {
             broken = Some("nothing is handed to the dead");
         }
         ghost.promise(&held.lease, now + if by_itself { micros(TTL) } else { micros(PROBATION) });
     }
     match reply {
-        Reply::Queued { .. } if clients[client].dead => {}
         Reply::Queued { .. } => ghost.stands(lease, now + micros(WAITER_TTL)),
         Reply::Held | Reply::Granted { .. } => ghost.promise(lease, now + micros(TTL)),
         Reply::Busy | Reply::Lost | Reply::Released => ghost.leaves(lease),
     }
     let grace = store.grace_until.is_some_and(|until| until > now) && world.capacity == 1;
-    let weight = |lease: &LeaseId| world.weights[client_of(lease)];
-    if let (Some((head, _)), false) = (ghost.line.first(), grace) {
-        let promised = ghost.promised.iter().filter(|(_, until)| *until > now).map(|(lease, _)| weight(lease)).sum::<u32>();
+    // That it is dead is noticed when it would be served; until then it may keep those behind it, but not beyond its time.
+    let fits = |lease: &LeaseId| store.lock.used() + weight(lease) <= world.capacity;
+    ghost.line.retain(|(lease, _)| !dead(lease) || !fits(lease));
+    if let Some((head, _)) = ghost.line.first().filter(|(head, _)| !grace && !dead(head)) {
+        let promised =
+            ghost.promised.iter().filter(|(_, until)| *until > now).map(|(lease, _)| weight(lease)).sum::<u32>();
         if head == lease && matches!(reply, Reply::Queued { .. }) && promised + weight(head) <= world.capacity {
             broken = Some("the head of the line waits for none whose time is over");
         }
-        let renewed = matches!(request.what, What::Renew { fence: Some(_), .. });
-        if !renewed && store.lock.used() + weight(head) <= world.capacity {
+        let changes_nothing = match request.what {
+            What::Acquire => false,
+            What::Renew { fence, .. } => fence.is_some(),
+            What::Release => of_nothing,
+        };
+        if !changes_nothing && fits(head) {
             broken = Some("no lease lies idle while one waits");
         }
     }

@@ -142,7 +142,13 @@ pub(crate) fn step(world: &World, state: &mut State, client: usize, request: Req
     reply
 }
 
-fn answer(world: &World, store: &mut Store, instant: &mut Instant, ask: &std::sync::Arc<Ask>, request: Request) -> Reply {
+fn answer(
+    world: &World,
+    store: &mut Store,
+    instant: &mut Instant,
+    ask: &std::sync::Arc<Ask>,
+    request: Request,
+) -> Reply {
     let Store { lock, line, .. } = store;
     let mut line = Seen { line, mutant: world.mutant };
     let lease = &ask.lease;
