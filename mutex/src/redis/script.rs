@@ -49,7 +49,7 @@ impl Script {
         match self {
             Self::Acquire => &[
                 CLOCK,
-                include_str!("scripts/acquire_free.lua"),
+                include_str!("scripts/acquire_quiet.lua"),
                 LOCK,
                 LINE,
                 PUMP,
@@ -57,7 +57,7 @@ impl Script {
             ],
             Self::Release => &[
                 CLOCK,
-                include_str!("scripts/release_alone.lua"),
+                include_str!("scripts/release_quiet.lua"),
                 LOCK,
                 LINE,
                 PUMP,
@@ -98,7 +98,7 @@ impl Scripts {
     }
 }
 
-/// The numbers of the rules, so that each stands in one place; and what is where in a holder.
+/// The numbers of the rules, so that each stands in one place; and what is where in a holder, and in a state.
 fn constants(namespace: &str) -> String {
     format!(
         "local NAMESPACE = '{namespace}:'\n\
@@ -106,7 +106,8 @@ fn constants(namespace: &str) -> String {
          local PLACE_DELAY_MIN, PLACE_DELAY_MAX, PLACE_GRACE = {}, {}, {}\n\
          local UNKNOWN_HOLD, MAX_BYPASS, AT_ONCE, STALE = {UNKNOWN_HOLD}, {MAX_BYPASS}, {AT_ONCE}, {STALE}\n\
          local RETENTION, INBOX = {}, {INBOX}\n\
-         local LEASE, PROCESS, WEIGHT, ENDS, SINCE, FENCE, REVOKED, OWNER = 1, 2, 3, 4, 5, 6, 7, 8\n",
+         local LEASE, PROCESS, WEIGHT, ENDS, SINCE, FENCE, REVOKED, OWNER = 1, 2, 3, 4, 5, 6, 7, 8\n\
+         local HOLDERS = 7\n",
         micros(PROBATION),
         micros(WAITER_TTL),
         micros(LATENESS),

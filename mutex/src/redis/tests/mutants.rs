@@ -8,11 +8,7 @@ use super::model::agree;
 
 /// What is changed, and into what.
 const MUTANTS: &[(&str, &str, &str)] = &[
-    (
-        "anybody may release what is held",
-        "if held and held[LEASE] == ARGV[1] and not other and not rest then",
-        "if held and not other and not rest then",
-    ),
+    ("anybody may release what is held", "if values[at][LEASE] == ARGV[1] then", "if true then"),
     (
         "whoever releases is taken for the oldest holder",
         "local held, at = holder(lease)\nlocal found",
@@ -55,7 +51,20 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ("nobody's word is taken for a lease", "if may_reassert and forgot() then", "if false then"),
     ("a word given for a lease exceeds the leases", "if used() + ask.weight > lock.leases then return 0 end", ""),
     ("the grace is not kept", "if lock.leases == 1 and lock.fence == 0 and grace > now then return grace end", ""),
-    ("the grace is not kept by whoever comes first", "and not kept_back then", "then"),
+    ("the grace is not kept by whoever comes first", "and not rest and not kept_back then", "and not rest then"),
+    ("whoever finds room overtakes the line", "if room >= 0 and not rest and", "if room >= 0 and"),
+    (
+        "a repeated question finds room",
+        "if held[ENDS] <= now or held[LEASE] == ARGV[1] then",
+        "if held[ENDS] <= now then",
+    ),
+    (
+        "who has ended is taken along",
+        "if held[ENDS] <= now or held[LEASE] == ARGV[1] then",
+        "if held[LEASE] == ARGV[1] then",
+    ),
+    ("there is always room", "if room >= 0 and", "if"),
+    ("a release does not wake the line", "if found and not rest then", "if found then"),
     ("a revocation is forgotten", "held[REVOKED], changed = true, true", "changed = true"),
     (
         "a token outlives a forced release",
