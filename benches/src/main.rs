@@ -9,6 +9,7 @@ mod child;
 mod cpu;
 mod idle;
 mod latency;
+mod locks;
 mod measure;
 mod noop;
 mod peers;
@@ -34,7 +35,7 @@ use row::Row;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every benchmark, in the order of the report.
-const BENCHES: [&str; 10] = [
+const BENCHES: [&str; 16] = [
     "publish-pipelined",
     "publish-serial",
     "run-noop",
@@ -45,6 +46,12 @@ const BENCHES: [&str; 10] = [
     "sqlite-fairness",
     "idle",
     "peers",
+    "lock-uncontended",
+    "lock-handoff",
+    "lock-crash",
+    "lock-renew",
+    "lock-sqlite",
+    "lock-defer",
 ];
 
 #[tokio::main]
@@ -91,6 +98,12 @@ async fn bench(name: &str, settings: &Settings) -> Result<Vec<Row>, Failure> {
         "sqlite-fairness" => sqlite_fairness::run(settings).await,
         "idle" => idle::run(settings).await,
         "peers" => peers::run(settings).await,
+        "lock-uncontended" => locks::uncontended(settings).await,
+        "lock-handoff" => locks::handoff(settings).await,
+        "lock-crash" => locks::crash(settings).await,
+        "lock-renew" => locks::renew(settings).await,
+        "lock-defer" => locks::defer(settings).await,
+        "lock-sqlite" => locks::sqlite(settings).await,
         _ => Err("there is no such benchmark".into()),
     }
 }

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bench;
+mod chaos_command;
 mod foreground;
 mod install;
 mod parts;
@@ -24,6 +25,8 @@ cargo xtask bench [--without PART].. [--quick] [NAME..]
     runs the benchmarks, or those named
 cargo xtask services [--without PART].. [-- COMMAND ARGUMENT..]
     starts the services and runs COMMAND with their addresses in its environment, by default a shell
+cargo xtask chaos locks [--minutes N] [--seed S] [--store redis|redis-aof|sqlite]
+    runs processes that take leases, kills, stops and cuts them off, and checks that every lease kept its promise
 
 PART is amqp, redis, celery or jdupes. CELERIAC_TEST_AMQP_URL and CELERIAC_TEST_REDIS_URL name running
 services to use instead of private ones.";
@@ -56,17 +59,21 @@ impl Failure {
 fn main() -> ExitCode {
     let mut words = env::args().skip(1);
     let command = words.next().unwrap_or_default();
-    let done = foreground::handle_signals().and_then(|()| Arguments::parse(words)).and_then(|arguments| match command
-        .as_str()
-    {
-        "test" => test::run(&arguments),
-        "bench" => bench::run(&arguments),
-        "services" => with_services::run(&arguments),
-        "help" | "--help" | "-h" => {
-            println!("{USAGE}");
-            Ok(())
+    let done = foreground::handle_signals().and_then(|()| {
+        if command == "chaos" {
+            return chaos_command::run(words);
         }
-        unknown => Err(Failure::Usage(format!("there is no command `{unknown}`"))),
+        let arguments = Arguments::parse(words)?;
+        match command.as_str() {
+            "test" => test::run(&arguments),
+            "bench" => bench::run(&arguments),
+            "services" => with_services::run(&arguments),
+            "help" | "--help" | "-h" => {
+                println!("{USAGE}");
+                Ok(())
+            }
+            unknown => Err(Failure::Usage(format!("there is no command `{unknown}`"))),
+        }
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -39,10 +39,14 @@ impl Lock {
                 self.pump(line, world)?;
                 Ok(Renewed::Lost)
             }
-            None => match line.get(&ask.lease)? {
-                Some(waiting) => self.wait_on(line, world, ask, waiting),
-                None => Ok(Renewed::Lost),
-            },
+            None => {
+                if let Some(waiting) = line.get(&ask.lease)? {
+                    return self.wait_on(line, world, ask, waiting);
+                }
+                // What was handed to it may just have ended, and others wait.
+                self.pump(line, world)?;
+                Ok(Renewed::Lost)
+            }
         }
     }
 

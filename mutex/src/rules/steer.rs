@@ -25,8 +25,9 @@ impl Lock {
 
     /// Asks a holder to let go.
     pub fn revoke(&mut self, world: &mut impl World, lease: &LeaseId) -> bool {
-        self.reap(world);
-        let Some(held) = self.held(lease) else { return false };
+        let now = world.now();
+        // What has ended is left to those who hand it on.
+        let Some(held) = self.held(lease).filter(|held| held.ends.is_none_or(|ends| ends > now)) else { return false };
         held.revoked = true;
         let process = held.process.clone();
         look_now(world, &process, lease);

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use super::{
     Held, Session,
@@ -149,15 +149,16 @@ impl Session {
         self.ready()?;
         let ask = Arc::new(Ask { queueing: Queueing::Wait, ..ask });
         let abandon = Abandon::new(self, ask.clone());
+        let (turn, mut told) = mpsc::unbounded_channel();
+        // Before the question: the hint may come before its answer. It stays until the end: what is not in the table is released when
+        // a hint names it, and that release could come after the next question for the same lease.
+        if self.table.wait(Waiter { ask: ask.clone(), turn, failing_since: None }) {
+            self.thread.wake();
+        }
         let mut failing_since = None;
         loop {
-            let (turn, told) = oneshot::channel();
-            // Before the question: the hint may come before its answer.
-            if self.table.wait(Waiter { ask: ask.clone(), turn, failing_since: None }) {
-                self.thread.wake();
-            }
             let sent = Boot::now();
-            match self.store.acquire(&ask).await {
+            let turn = match self.store.acquire(&ask).await {
                 Ok(Answer::Granted(granted)) => {
                     let lease = self.lease(ask, granted, sent);
                     abandon.disarm();
@@ -171,28 +172,26 @@ impl Session {
                     {
                         self.thread.wake();
                     }
-                    match told.await {
-                        Ok(Turn::Granted(held)) => {
-                            abandon.disarm();
-                            return Ok(Lease { held, session: self.clone() });
-                        }
-                        Ok(Turn::AskAgain) => {}
-                        Ok(Turn::Failed(error)) => return Err(error),
-                        Err(_) => return Err(Error::Closed),
-                    }
+                    told.recv().await
                 }
                 Err(error) => {
-                    // A grant by hand-off may have come all the same.
-                    if let Ok(Turn::Granted(held)) = { told }.try_recv() {
-                        abandon.disarm();
-                        return Ok(Lease { held, session: self.clone() });
-                    }
                     let since = *failing_since.get_or_insert(sent);
                     if !error.is_transient() || Boot::now() >= since.plus(self.settings.patience) {
                         return Err(error);
                     }
-                    tokio::time::sleep(AGAIN.mul_f64(rand::random_range(0.5..1.0))).await;
+                    // A grant by hand-off may come all the same.
+                    let pause = AGAIN.mul_f64(rand::random_range(0.5..1.0));
+                    tokio::time::timeout(pause, told.recv()).await.unwrap_or(Some(Turn::AskAgain))
                 }
+            };
+            match turn {
+                Some(Turn::Granted(held)) => {
+                    abandon.disarm();
+                    return Ok(Lease { held, session: self.clone() });
+                }
+                Some(Turn::AskAgain) => {}
+                Some(Turn::Failed(error)) => return Err(error),
+                None => return Err(Error::Closed),
             }
         }
     }

@@ -155,7 +155,7 @@ impl Renewer {
         match &batch.answers {
             Ok(answers) => {
                 for (renewal, answer) in batch.renewals.iter().zip(answers) {
-                    self.answer(batch.sent, &renewal.ask, answer);
+                    self.answer(batch.sent, renewal, answer);
                 }
             }
             Err(error) => {
@@ -172,8 +172,8 @@ impl Renewer {
         }
     }
 
-    fn answer(&mut self, sent: Boot, ask: &Arc<Ask>, answer: &Renewed) {
-        let lease = &ask.lease;
+    fn answer(&mut self, sent: Boot, renewal: &Renewal, answer: &Renewed) {
+        let (ask, lease) = (&renewal.ask, &renewal.ask.lease);
         let mut inner = self.table.lock();
         // It was released or given up meanwhile.
         let Some(entry) = inner.entries.get_mut(lease) else { return };
@@ -188,6 +188,8 @@ impl Renewer {
                     held.lose(LeaseLost::Revoked);
                 }
             }
+            // It was sent for a waiter, which the answer to its own question has made a holder since.
+            (What::Held(_), _) if renewal.fence.is_none() => {}
             (What::Held(held), _) => {
                 held.lose(LeaseLost::Taken);
                 inner.entries.remove(lease);
@@ -206,8 +208,9 @@ impl Renewer {
                     self.release(ask.key.clone(), lease.clone());
                 }
             }
-            (What::Waiting(_), Renewed::Lost | Renewed::Held { .. }) => {
-                tell(inner.entries.remove(lease), Turn::AskAgain);
+            (What::Waiting(waiter), Renewed::Lost | Renewed::Held { .. }) => {
+                // Nobody listens where it was given up.
+                let _ = waiter.turn.send(Turn::AskAgain);
             }
         }
     }

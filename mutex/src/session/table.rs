@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use super::Held;
 use crate::{
@@ -54,7 +54,8 @@ pub(super) enum What {
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) ask: Arc<Ask>,
-    pub(super) turn: oneshot::Sender<Turn>,
+    /// Unbounded, because the thread waits for nobody; a store that forgets a waiter tells it so each time that it renews.
+    pub(super) turn: mpsc::UnboundedSender<Turn>,
     /// Since when the store has not answered.
     pub(super) failing_since: Option<Boot>,
 }

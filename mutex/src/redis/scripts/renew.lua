@@ -51,7 +51,10 @@ local function renew(ask, leases, fence, may_reassert)
     return 0
   end
   local entry = waiting(ask.lease)
-  return entry and wait_on(ask, leases, entry) or 0
+  if entry then return wait_on(ask, leases, entry) end
+  -- What was handed to it may just have ended, and others wait.
+  pump()
+  return 0
 end
 
 local answers = {}

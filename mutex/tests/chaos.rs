@@ -1,0 +1,48 @@
+//! Leases of real processes that are killed, stopped and cut off; longer by `cargo xtask chaos locks --minutes N --seed S`.
+#![cfg(all(feature = "redis", feature = "sqlite"))]
+#![allow(missing_docs, reason = "tests are not documented")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails its test")]
+#![allow(clippy::print_stdout, reason = "what happened is a result")]
+
+use std::{path::PathBuf, time::Duration};
+
+use xtask::chaos::{self, Options, Report, Store};
+
+/// Cargo builds examples beside the tests.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let program = own.parent().unwrap().with_file_name("examples").join("chaos_worker");
+    assert!(program.exists(), "{} is built by `cargo build --workspace --examples`", program.display());
+    program
+}
+
+fn run(store: Store, careless: bool) -> Report {
+    let lasts = Duration::from_secs(8);
+    let report = chaos::run(&Options { store, seed: 20, lasts, workers: 4, careless, program: program() }).unwrap();
+    println!("{report}");
+    report
+}
+
+#[test]
+fn leases_in_redis_keep_their_promise_under_faults() {
+    let report = run(Store::Redis { persistent: false }, false);
+    assert!(report.findings.grants > 20, "{report}");
+    assert!(report.findings.broken.is_empty(), "{report}");
+}
+
+#[test]
+fn leases_in_sqlite_keep_their_promise_under_faults() {
+    let report = run(Store::Sqlite, false);
+    assert!(report.findings.grants > 20, "{report}");
+    assert!(report.findings.broken.is_empty(), "{report}");
+}
+
+#[test]
+fn a_worker_of_redis_that_never_looks_whether_its_lease_is_lost_is_found_and_its_late_writes_are_refused() {
+    let report = run(Store::Redis { persistent: false }, true);
+    assert!(report.findings.refused > 0, "the register took everything: {report}");
+    let overlaps = report.findings.broken.iter().filter(|broken| broken.contains("believed to hold it")).count();
+    assert!(overlaps > 0, "nobody noticed: {report}");
+    let taken = report.findings.broken.iter().any(|broken| broken.contains("the register took"));
+    assert!(!taken, "{report}");
+}

@@ -1,0 +1,51 @@
+//! Ways to be wrong, each of which the model finds.
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    // The store.
+    ReleasesWithoutAskingWhose,
+    ReleasesTwice,
+    ForgetsToHandOn,
+    GrantsWithoutProbation,
+    GrantsARepeatedQuestionAgain,
+    HandsToTheDead,
+    BelievesTheClientsClock,
+    NeverReaps,
+    SkipsTheGrace,
+    RenewsWhatHasEnded,
+    TakesAHoldersWordPastOthers,
+    ServesTheLast,
+    IgnoresTheLine,
+    LightPastHeavy,
+    CountsHoldersNotWeights,
+    ForgetsItsTokens,
+    // The client.
+    CountsFromTheReply,
+    StartsOnTheHint,
+    NeverDoubts,
+}
+
+impl Mutant {
+    pub(crate) const ALL: [Self; 19] = [
+        Self::ReleasesWithoutAskingWhose,
+        Self::ReleasesTwice,
+        Self::ForgetsToHandOn,
+        Self::GrantsWithoutProbation,
+        Self::GrantsARepeatedQuestionAgain,
+        Self::HandsToTheDead,
+        Self::BelievesTheClientsClock,
+        Self::NeverReaps,
+        Self::SkipsTheGrace,
+        Self::RenewsWhatHasEnded,
+        Self::TakesAHoldersWordPastOthers,
+        Self::ServesTheLast,
+        Self::IgnoresTheLine,
+        Self::LightPastHeavy,
+        Self::CountsHoldersNotWeights,
+        Self::ForgetsItsTokens,
+        Self::CountsFromTheReply,
+        Self::StartsOnTheHint,
+        Self::NeverDoubts,
+    ];
+}

@@ -1,0 +1,165 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Expected, Findings, History, Nanos, What,
+    clock::{nanos, now},
+    faults::{Faults, Server},
+    proxy::Proxy,
+    random::Random,
+    register::Register,
+    workers::{Kit, Worker},
+};
+use crate::services::{Error, Folder, Redis};
+
+/// Where the leases are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// In a Redis server, with or without an append-only file.
+    Redis {
+        /// Whether it remembers what it knew when it is killed.
+        persistent: bool,
+    },
+    /// In a SQLite file.
+    Sqlite,
+}
+
+/// What is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the leases are.
+    pub store: Store,
+    /// What befalls whom, and when.
+    pub seed: u64,
+    /// For how long faults happen.
+    pub lasts: Duration,
+    /// How many processes work.
+    pub workers: usize,
+    /// Whether one of them never looks whether its lease is lost.
+    pub careless: bool,
+    /// The program that they run.
+    pub program: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    /// What the checker found.
+    pub findings: Findings,
+    /// How often each fault happened.
+    pub faults: BTreeMap<&'static str, usize>,
+    /// Everything that happened.
+    pub history: History,
+}
+
+/// How long leases last.
+const TTL: Duration = Duration::from_millis(800);
+/// How long past its ttl a dead holder's lock may be taken: half a second for a hand-off to somebody who is about to die, and what a
+/// busy machine takes.
+const SLACK: Duration = Duration::from_millis(1200);
+
+/// Runs it.
+///
+/// # Errors
+/// What prevents it from running; that a claim does not hold is no error.
+pub fn run(options: &Options) -> Result<Report, Error> {
+    let io = |source: io::Error| Error::io("running processes under faults".to_owned(), source);
+    let folder = Folder::create("chaos")?;
+    let leases = BTreeMap::from([("one".to_owned(), 1), ("two".to_owned(), 1), ("three".to_owned(), 3)]);
+    let register = Register::start(&folder.path().join("register.log"), leases.clone()).map_err(io)?;
+    let mut server = match options.store {
+        Store::Sqlite => None,
+        Store::Redis { persistent } => {
+            let durable: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
+            let redis = Redis::start_with(if persistent { durable } else { &[] })?;
+            let port = redis.url().rsplit_once(':').and_then(|(_, rest)| rest.trim_end_matches("/0").parse().ok());
+            let port = port.unwrap_or_default();
+            Some(Server { redis, port, proxy: Proxy::to(port).map_err(io)? })
+        }
+    };
+    let (direct, url) = match &server {
+        Some(server) => (server.redis.url(), format!("redis://127.0.0.1:{}/0", server.proxy.port())),
+        None => {
+            let url = format!("sqlite://{}", folder.path().join("locks.db").display());
+            (url.clone(), url)
+        }
+    };
+    let kit = Kit {
+        program: options.program.clone(),
+        url,
+        folder: folder.path().to_owned(),
+        register: register.address(),
+        seed: options.seed,
+        ttl: TTL,
+    };
+    let watching = Kit { url: direct, program: kit.program.clone(), folder: kit.folder.clone(), ..kit };
+    let watcher = watching.start(0, 0, "watch").map_err(io)?;
+    let role = |number| if options.careless && number == 0 { "careless" } else { "work" };
+    let mut workers = (0..options.workers)
+        .map(|number| kit.start(number, 0, role(number)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(io)?;
+    let log = File::create(folder.path().join("faults.log")).map_err(io)?;
+    let random = Random::new(options.seed);
+    let mut faults = Faults { random, log, counts: BTreeMap::new(), ttl: TTL, only_stops: options.careless };
+
+    let (began, calm_for) = (Instant::now(), TTL * 5);
+    let mut broken = Vec::new();
+    while began.elapsed() < options.lasts {
+        let calm = (began.elapsed().as_millis() / calm_for.as_millis()) % 2 == 0;
+        let pause = if calm { faults.random.tenths(TTL, 8, 20) } else { faults.random.tenths(TTL, 1, 6) };
+        wait(pause, &mut workers);
+        faults.strike(&kit, &mut workers, server.as_mut(), calm).map_err(io)?;
+        for worker in &mut workers {
+            if worker.has_ended() {
+                broken.push(format!("{} ended by itself", worker.name()));
+                worker.replace(&kit).map_err(io)?;
+            }
+        }
+    }
+    let quiet = now() + nanos(TTL * 5);
+    wait(TTL * 8, &mut workers);
+    drop((workers, watcher));
+
+    let history = History::read(folder.path()).map_err(io)?;
+    let recovery = nanos(TTL + SLACK);
+    let mut findings = Expected { leases: leases.clone(), recovery }.check(&history);
+    for key in leases.keys() {
+        if !is_had_after(&history, key, quiet) {
+            broken.push(format!("{key}: nobody had it after the faults were over"));
+        }
+    }
+    findings.broken.extend(broken);
+    Ok(Report { findings, faults: faults.counts, history })
+}
+
+fn is_had_after(history: &History, key: &str, instant: Nanos) -> bool {
+    let had = |what: &What| matches!(what, What::Got { key: of, .. } if of == key);
+    history.0.iter().any(|event| event.at > instant && had(&event.what))
+}
+
+/// Waits, and lets those go on whose pause is over.
+fn wait(pause: Duration, workers: &mut [Worker]) {
+    let end = Instant::now() + pause;
+    loop {
+        let now = Instant::now();
+        workers.iter_mut().for_each(|worker| worker.go_on(now));
+        let Some(left) = end.checked_duration_since(now).filter(|left| !left.is_zero()) else { return };
+        thread::park_timeout(left.min(Duration::from_millis(20)));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<_> = self.faults.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        writeln!(f, "{} faults: {}", self.faults.values().sum::<usize>(), faults.join(", "))?;
+        self.findings.fmt(f)
+    }
+}
