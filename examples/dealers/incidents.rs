@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use celeriac::{
     LockKey,
-    mutex::store::{Holder, LeaseId},
+    mutex::{
+        self,
+        store::{Holder, LeaseId},
+    },
 };
 use tokio::{
     process::Command,
@@ -27,10 +30,12 @@ impl Night {
         if grows {
             server.allow(leases);
         }
-        self.locks.resize(&key, Some(leases)).await?;
+        self.insist(|| self.locks.resize(&key, Some(leases))).await?;
         if !grows {
             // Nobody's lease is taken away: those beyond the new number end with their runs.
-            while self.locks.inspect(&key).await?.is_some_and(|lock| lock.used > leases) && !self.is_over() {
+            while self.insist(|| self.locks.inspect(&key)).await?.is_some_and(|lock| lock.used > leases)
+                && !self.is_over()
+            {
                 sleep(GLANCE).await;
             }
             server.allow(leases);
@@ -42,7 +47,8 @@ impl Night {
     /// What was resized stays so until somebody says otherwise: back to what the tasks say.
     pub(crate) async fn usual_limits(&self) -> Result<()> {
         for dealer in &self.dealers {
-            self.locks.resize(&limit_of(&dealer.name)?, None).await?;
+            let key = limit_of(&dealer.name)?;
+            self.insist(|| self.locks.resize(&key, None)).await?;
         }
         Ok(())
     }
@@ -51,13 +57,24 @@ impl Night {
     pub(crate) async fn kill_a_holder(&mut self, crew: &mut Crew) -> Result<()> {
         let (pid, held) = loop {
             let holders = self.holders().await?.into_iter().filter(|(pid, _)| crew.pids().contains(pid));
-            match holders.max_by_key(|(_, held)| held.len()) {
-                Some(found) => break found,
-                None if self.is_over() => return Ok(()),
-                None => sleep(GLANCE).await,
+            let Some((pid, held)) = holders.max_by_key(|(_, held)| held.len()) else {
+                if self.is_over() {
+                    return Ok(());
+                }
+                sleep(GLANCE).await;
+                continue;
+            };
+            crew.kill(pid).await?;
+            // In a file the leases of a dead process are free at once. Elsewhere they are still to be seen, where they have not ended
+            // before the signal came.
+            if !self.locks.capabilities().expiring {
+                break (pid, held);
             }
+            if let Some(held) = self.holders().await?.remove(&pid) {
+                break (pid, held);
+            }
+            crew.hire()?;
         };
-        crew.kill(pid).await?;
         let (killed, killed_at) = (Instant::now(), now());
         self.tell(&format!("worker {pid} is killed; it held {} leases", held.len()));
         let mut free_after = None;
@@ -73,11 +90,24 @@ impl Night {
         Ok(())
     }
 
+    /// Asks the store for leases again where it does not answer at once. A disk that is busy with a large file makes all wait.
+    async fn insist<T, F>(&self, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, mutex::Error>>,
+    {
+        loop {
+            match ask().await {
+                Err(mutex::Error::Unavailable { .. }) if !self.is_over() => sleep(GLANCE).await,
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
     /// What each process holds.
     async fn holders(&self) -> Result<HashMap<u32, Vec<(LockKey, Holder)>>> {
         let mut holders: HashMap<u32, Vec<_>> = HashMap::new();
-        for lock in self.locks.list(100).await? {
-            let state = self.locks.inspect(&lock.key).await?;
+        for lock in self.insist(|| self.locks.list(100)).await? {
+            let state = self.insist(|| self.locks.inspect(&lock.key)).await?;
             for holder in state.into_iter().flat_map(|state| state.holders) {
                 // A worker is shown as host:pid.
                 let pid = holder.owner.worker.rsplit(':').next().and_then(|pid| pid.parse().ok());
@@ -91,7 +121,7 @@ impl Night {
 
     async fn are_free(&self, held: &[(LockKey, Holder)]) -> Result<bool> {
         for (key, gone) in held {
-            let state = self.locks.inspect(key).await?;
+            let state = self.insist(|| self.locks.inspect(key)).await?;
             let is_gone = |lease: &LeaseId| *lease == gone.lease;
             if state.is_some_and(|state| state.holders.iter().any(|holder| is_gone(&holder.lease))) {
                 return Ok(false);

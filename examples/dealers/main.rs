@@ -1,15 +1,31 @@
-//! A night at a company that imports car dealers' XML feeds. Twelve dealers leave hundreds of files and bear three calls at once
-//! each; a worker is killed in the middle of its work, the broker restarts, and limits change. In the morning no dealer was
-//! hammered, every row is there once, and so is every export that was asked for twice.
+//! A night at a company that imports car dealers' XML feeds. Twelve dealers leave hundreds of files, and bear three calls at once
+//! each; limits change, the broker restarts, a worker is killed in the middle of its work. In the morning no dealer was hammered,
+//! every row is there once, and so is every export that was asked for twice.
 //!
-//! Run: `cargo run --example dealers`, which takes about twenty seconds and needs nothing but a temporary folder: tasks and leases are in one
-//! SQLite file. With `--big` one of the feeds has 1 GB. On RabbitMQ and Redis, the code being the same:
-//! `CELERIAC_BROKER_URL=amqp://guest:guest@localhost CELERIAC_LOCKS_URL=redis://localhost cargo run --example dealers --features redis -- --restart-broker "docker restart rabbitmq"`
+//! Run: `cargo run --example dealers`; it needs nothing but the temporary folder, where tasks and leases are in one SQLite file.
+//! `-- --big` adds a feed of 1 GB. On RabbitMQ and Redis, with no line changed:
+//! `CELERIAC_BROKER_URL=amqp://guest:guest@localhost CELERIAC_LOCKS_URL=redis://localhost cargo run --example dealers --
+//! --restart-broker "docker restart rabbitmq"`
 //!
-//! It tells the night as it goes, prints a report, and fails if a promise was broken:
+//! Read [`tasks`] first: what a run must hold is said there. It tells what happens as it happens, prints a report, and fails where a
+//! promise was broken:
 //!
 //! ```text
-//! REPORT
+//!   1.67 s  worker 8557 is killed; it held 12 leases
+//!   1.67 s  its leases are free
+//! calls at once, at most
+//!   aspen    3 of 3, then 1 of 1  34 calls, 0 refused
+//!   birch    3 of 3               33 calls, 0 refused
+//!   ..
+//! rows: 15000 of 15000 imported, each once; 0 wrong
+//! exports: 12 for 12 schedules, each asked for twice
+//! deliveries
+//!   dealers.build_exports    1.6 a task, at most 3: 24 tasks, 24 runs, 12 skipped, 0 cut off
+//!   dealers.import_data      2.7 a task, at most 9: 300 tasks, 308 runs, 0 skipped, 8 cut off
+//!   ..
+//! a killed worker: 12 leases with a ttl of 3s free after 0.01 s, its tasks done after 3.08 s
+//! memory of each worker: at most 23 MiB
+//! 426 of 426 tasks in 4.8 s: every promise was kept
 //! ```
 
 mod crew;

@@ -31,8 +31,8 @@ const FETCHES_PER_DEALER: usize = 8;
 const SCHEDULES: u32 = 12;
 const ALBUMS: usize = 6;
 
-/// A vehicle takes about 290 bytes of XML.
-const VEHICLES_PER_GB: u64 = 3_500_000;
+/// A vehicle takes 312 bytes of XML.
+const VEHICLES_PER_GB: u64 = 3_210_000;
 
 pub(crate) struct Night {
     began: Instant,
@@ -74,7 +74,7 @@ impl Night {
         Journal::open(&folder.join("journal"))?;
 
         let began = Instant::now();
-        let end = began + Duration::from_secs(if options.big { 1800 } else { 120 });
+        let end = began + Duration::from_secs(if options.big { 1800 } else { 240 });
         let (folder, published) = (folder.to_owned(), HashSet::new());
         let night =
             Self { began, end, options, folder, broker, locks, dealers, feeds, published, killed: None, restart: None };
