@@ -1,4 +1,4 @@
-//! ZooKeeper, etcd and Consul, by the clients of each.
+//! `ZooKeeper`, etcd and Consul, by the clients of each.
 
 use std::{
     sync::{
