@@ -21,6 +21,8 @@ mod amqp_publish;
 mod amqp_publish_private;
 mod amqp_steps;
 mod celery_interop;
+mod dealers;
+mod dealers_private;
 mod examples;
 mod support_faults;
 mod support_private;

@@ -146,6 +146,7 @@ async fn report(day: u8) -> Result<(), TaskError> {
 }
 
 async fn is_needed(task: &Report) -> Check {
+    tokio::task::yield_now().await;
     if task.day > 30 { Check::skip("it is there") } else { Check::Run }
 }
 
@@ -159,6 +160,7 @@ mod checks {
     use celeriac::prelude::*;
 
     pub(super) async fn fallible(_: &super::Stateful, ctx: &Context<()>) -> Result<Check, std::num::ParseIntError> {
+        tokio::task::yield_now().await;
         "x".parse::<u8>()?;
         assert!(ctx.attempt() > 0);
         Ok(Check::Run)

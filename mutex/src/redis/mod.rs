@@ -21,6 +21,8 @@ mod link;
 mod options;
 mod reply;
 mod script;
+#[cfg(feature = "redis-sentinel")]
+mod sentinel;
 mod sessions;
 mod source;
 #[cfg(test)]
@@ -64,7 +66,8 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// A store at an address such as `redis://user:password@localhost:6379/0`; connects when it is first used.
+    /// A store at an address such as `redis://user:password@localhost:6379/0`; connects when it is first used. With the feature
+    /// `redis-sentinel` also `redis+sentinel://user:password@host:26379,host:26379/master?db=0`, with `redis-tls` both with `rediss`.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Where connections come from.
 
 use deadpool_redis::{
-    Connection, Manager, Pool,
+    Connection, Manager, Pool, PoolError,
     redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection},
 };
 use tokio::time::timeout;
@@ -9,10 +9,18 @@ use tokio::time::timeout;
 use super::{failure::Failure, options::RedisOptions};
 use crate::Error;
 
+/// What gives connections.
+#[derive(Debug, Clone)]
+enum Connections {
+    Plain(Pool),
+    #[cfg(feature = "redis-sentinel")]
+    Sentinel(deadpool_redis::sentinel::Pool),
+}
+
 /// A pool, and, where there is an address, what subscribes: a pool's connections cannot, and do not say where they go.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    pool: Pool,
+    connections: Connections,
     pub(super) client: Option<Client>,
     /// For people, without a password.
     pub(super) address: String,
@@ -20,6 +28,11 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn of_url(url: &str, options: &RedisOptions) -> Result<Self, Error> {
+        #[cfg(feature = "redis-sentinel")]
+        if let Some(address) = super::sentinel::Address::parse(url)? {
+            let (pool, address) = (address.pool()?, address.to_string());
+            return Ok(Self { connections: Connections::Sentinel(pool), client: None, address });
+        }
         // Never the address itself: it may hold a password.
         let invalid = |error: &dyn std::fmt::Display| {
             Error::Invalid(format!(
@@ -33,30 +46,39 @@ impl Source {
         let manager = Manager::new_with_config(url, config).map_err(|error| invalid(&error))?;
         let pool = Pool::builder(manager).build().map_err(|error| invalid(&error))?;
         let address = client.get_connection_info().addr().to_string();
-        Ok(Self { pool, client: Some(client), address })
+        Ok(Self { connections: Connections::Plain(pool), client: Some(client), address })
     }
 
     pub(super) fn of_pool(pool: Pool) -> Self {
-        Self { pool, client: None, address: "the given pool".into() }
+        Self { connections: Connections::Plain(pool), client: None, address: "the given pool".into() }
     }
 
     /// A connection of one's own. Its driver runs where this is awaited.
     pub(super) async fn connect(&self, options: &RedisOptions) -> Result<MultiplexedConnection, Failure> {
-        let object = timeout(options.response_timeout, self.pool.get())
-            .await
-            .map_err(|_| Failure::Unavailable(format!("no connection within {:?}", options.response_timeout)))?;
-        match object {
-            // Taken for good: to recycle it costs two commands each time.
-            Ok(connection) => {
-                let mut connection = Connection::take(connection);
-                if self.client.is_none() {
-                    // Who waits bounds it; the pool's own bound may be shorter.
-                    connection.set_response_timeout(options.response_timeout * 2);
+        let bound = options.response_timeout;
+        // Taken for good: to recycle it costs two commands each time.
+        let taken = async {
+            match &self.connections {
+                Connections::Plain(pool) => pool.get().await.map(Connection::take).map_err(failure),
+                #[cfg(feature = "redis-sentinel")]
+                Connections::Sentinel(pool) => {
+                    pool.get().await.map(deadpool_redis::sentinel::Connection::take).map_err(failure)
                 }
-                Ok(connection)
             }
-            Err(deadpool_redis::PoolError::Backend(error)) => Err(Failure::from(error)),
-            Err(error) => Err(Failure::Unavailable(error.to_string())),
+        };
+        let taken = timeout(bound, taken).await;
+        let mut connection = taken.map_err(|_| Failure::Unavailable(format!("no connection within {bound:?}")))??;
+        if self.client.is_none() {
+            // Who waits bounds it; the pool's own bound may be shorter.
+            connection.set_response_timeout(bound * 2);
         }
+        Ok(connection)
+    }
+}
+
+fn failure(error: PoolError) -> Failure {
+    match error {
+        PoolError::Backend(error) => Failure::from(error),
+        error => Failure::Unavailable(error.to_string()),
     }
 }

@@ -9,6 +9,8 @@ use super::{Error, Folder, free_port, program};
 pub struct Redis {
     port: u16,
     configuration: Vec<String>,
+    /// A sentinel keeps its own configuration up to date, in this file.
+    sentinel: Option<PathBuf>,
     process: Option<Process>,
     // Dropped after the process that writes to it.
     folder: Folder,
@@ -30,7 +32,25 @@ impl Redis {
     pub fn start_with(configuration: &[&str]) -> Result<Self, Error> {
         let configuration = configuration.iter().map(|&word| word.to_owned()).collect();
         let (folder, port) = (Folder::create("redis")?, free_port()?);
-        let mut redis = Self { port, configuration, process: None, folder };
+        let mut redis = Self { port, configuration, sentinel: None, process: None, folder };
+        redis.start_again()?;
+        Ok(redis)
+    }
+
+    /// Starts a sentinel that watches the server `primary` under that name, and puts a replica in its place half a second after it has
+    /// fallen silent.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where Redis is not installed, [`Error::NotReady`] when it does not start.
+    pub fn start_sentinel(primary: &Self) -> Result<Self, Error> {
+        let (folder, port) = (Folder::create("sentinel")?, free_port()?);
+        let configuration = format!(
+            "bind 127.0.0.1\nport {port}\nsentinel monitor primary 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds primary 500\nsentinel failover-timeout primary 3000\n",
+            primary.port
+        );
+        let sentinel = Some(folder.write("sentinel.conf", &configuration)?);
+        let mut redis = Self { port, configuration: Vec::new(), sentinel, process: None, folder };
         redis.start_again()?;
         Ok(redis)
     }
@@ -48,9 +68,15 @@ impl Redis {
         let server = program::find("redis-server", &[]).ok_or(missing)?;
         let folder = self.folder.path();
         let mut command = Command::new(server);
-        command.current_dir(folder).args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
-        command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(&self.configuration);
-        let ready = Ready::Line("Ready to accept connections");
+        command.current_dir(folder);
+        let ready = if let Some(configuration) = &self.sentinel {
+            command.arg(configuration).arg("--sentinel");
+            Ready::Port(self.port)
+        } else {
+            command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
+            command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(&self.configuration);
+            Ready::Line("Ready to accept connections")
+        };
         self.process = Some(Process::start("Redis", &mut command, &folder.join("log"), &ready)?);
         Ok(())
     }
@@ -63,6 +89,11 @@ impl Redis {
     /// `redis://127.0.0.1:<port>/0`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The port, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The server's process id while it runs.

@@ -1,6 +1,9 @@
 //! The store on a real server.
 
 mod cost;
+mod dump;
+#[cfg(feature = "redis-sentinel")]
+mod failover;
 mod faults;
 mod keys;
 mod model;

@@ -2,15 +2,18 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use deadpool_redis::redis::{Value, cmd};
+use deadpool_redis::redis::cmd;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::support::{Process, Raw, options, patched, renewal, shared_url};
+use super::{
+    dump,
+    support::{Process, Raw, options, patched, renewal, shared_url},
+};
 use crate::{
-    Error, FencingToken, Kind, LockKey, Owner,
-    redis::{RedisStore, reply},
-    rules::{Held, Lock, MemoryLine, Micros, News, Waiting, World, micros},
-    store::{Answer, Ask, Hint, LeaseId, LeaseStore, MAX_BYPASS, ProcessId, Queueing},
+    Error, FencingToken, Kind, LockKey, Owner, Rate,
+    redis::RedisStore,
+    rules::{self, Lock, MemoryLine, Micros, News, World, micros},
+    store::{Answer, Ask, Hint, LeaseId, LeaseStore, MAX_BYPASS, ProcessId, Queueing, Spend},
 };
 
 /// The scripts by a clock and a grace that the test sets.
@@ -26,8 +29,6 @@ const INJECTED: [(&str, &str); 6] = [
     ("tonumber(ARGV[8] or 0) > now", "tonumber(redis.call('GET', NAMESPACE .. 'grace')) > now"),
 ];
 const INJECTED_GRACE: &str = "grace = tonumber(redis.call('GET', NAMESPACE .. 'grace'))";
-
-const DUMP: &str = include_str!("dump.lua");
 
 /// The world of the model.
 #[derive(Debug)]
@@ -358,12 +359,12 @@ impl Pair {
 
     async fn compare(&mut self, key: &LockKey) -> Result<(), String> {
         let keys = self.store.keys().four(key);
-        let dumped: Value = self
+        let dumped = self
             .raw
-            .try_run(cmd("EVAL").arg(DUMP).arg(4).arg(&keys))
+            .try_run(cmd("EVAL").arg(dump::SCRIPT).arg(4).arg(&keys))
             .await
             .map_err(|error| format!("the keys of {key}: {error}"))?;
-        let (lock, waiters) = read_dump(&dumped);
+        let (lock, waiters) = dump::read(&dumped);
         let (expected, line) = self.locks.entry(key.clone()).or_default();
         same("the state", expected, &lock)?;
         let expected: Vec<_> = line.in_order().into_iter().cloned().collect();
@@ -380,59 +381,32 @@ impl Pair {
     }
 }
 
-fn read_dump(value: &Value) -> (Lock, Vec<Waiting>) {
-    let number = |value: &Value| reply::unsigned(value).ok();
-    let list = |value: &Value| reply::list(value).unwrap().to_vec();
-    let process = |value: &Value| {
-        let text = reply::text(value).unwrap();
-        ProcessId::from(&text[2..])
-    };
-    let fields = reply::list(value).unwrap();
-    let holders = list(&fields[8]).into_iter().map(|held| list(&held)).map(|held| Held {
-        lease: reply::lease(&held[0]).unwrap(),
-        process: process(&held[1]),
-        weight: reply::small(&held[2]).unwrap(),
-        ends: number(&held[3]),
-        since: number(&held[4]).unwrap(),
-        fence: number(&held[5]).unwrap(),
-        revoked: held[6] == Value::Int(1),
-        owner: reply::owner(&held[7]).unwrap(),
-    });
-    let mut waiters: Vec<_> = list(&fields[9])
-        .iter()
-        .map(list)
-        .map(|waiting| Waiting {
-            rank: number(&waiting[0]).unwrap(),
-            lease: reply::lease(&waiting[1]).unwrap(),
-            process: process(&waiting[2]),
-            weight: reply::small(&waiting[3]).unwrap(),
-            ttl: reply::duration(&waiting[4]).unwrap(),
-            since: number(&waiting[5]).unwrap(),
-            until: number(&waiting[6]).unwrap(),
-            due: number(&waiting[7]),
-            owner: reply::owner(&waiting[8]).unwrap(),
-        })
-        .collect();
-    waiters.sort_by_key(|waiting| waiting.rank);
-    let bypassed = reply::text(&fields[6]).unwrap();
-    let lock = Lock {
-        leases: number(&fields[0]).map(|leases| u32::try_from(leases).unwrap()),
-        resized: fields[1] == Value::Int(1),
-        fence: number(&fields[2]).unwrap(),
-        ranks: number(&fields[3]).unwrap(),
-        mean_hold: number(&fields[4]),
-        reassert_until: number(&fields[5]),
-        holders: holders.collect(),
-        bypassed: (!bypassed.is_empty()).then(|| (LeaseId::from(bypassed), reply::small(&fields[7]).unwrap())),
-    };
-    (lock, waiters)
-}
-
 /// Whether rules and scripts do the same, by this seed.
 pub(super) async fn agree(seed: u64, steps: usize, pooled: bool, patches: &[(&str, &str)]) -> Result<(), String> {
     let mut pair = Pair::new(seed, pooled, patches).await;
     pair.steps(steps).await?;
     pair.pass_over().await
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_spent_from_as_the_rules_say() {
+    let mut pair = Pair::new(7, false, &[]).await;
+    let key = LockKey::new(Kind::Rate, "r");
+    let mut turn = None;
+    for step in 0..1000 {
+        pair.world.now += pair.pick(&[0, 1, 1000, 40_000, 300_000, 2_000_000]);
+        pair.set_clock().await;
+        let rate: Rate = pair.pick(&["3/s", "10/s", "90/m"]).parse().unwrap();
+        let spend = Spend {
+            key: key.clone(),
+            rate: rate.burst(pair.pick(&[1, 1, 5])),
+            cost: pair.pick(&[1, 1, 2, 7]),
+            horizon: Duration::from_millis(pair.pick(&[0, 0, 200, 5000])),
+        };
+        let (next, expected) = rules::spend(turn, pair.world.now, &spend);
+        turn = next.or(turn);
+        assert_eq!(pair.store.spend(&spend).await.unwrap(), expected, "step {step}: {spend:?}");
+    }
 }
 
 #[tokio::test]

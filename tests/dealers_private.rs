@@ -1,0 +1,30 @@
+//! The night of feeds on a RabbitMQ that dies in the middle of it.
+
+use std::fs;
+
+use crate::{
+    dealers::{assert_promises, end, seconds, start},
+    support::{BOUND, PrivateRabbit, eventually, redis_url},
+};
+
+#[tokio::test]
+async fn a_night_on_rabbitmq_and_redis_survives_the_death_of_its_broker_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (asked, restarted) = (folder.path().join("asked"), folder.path().join("restarted"));
+    let mut rabbit = PrivateRabbit::start().await;
+
+    // The night asks for a restart by running a command, and goes on when that ends.
+    let command = format!("touch {}; until [ -e {} ]; do sleep 0.05; done", asked.display(), restarted.display());
+    let (tasks_at, leases_at) = (rabbit.url(), redis_url());
+    let environment = [("CELERIAC_BROKER_URL", tasks_at.as_str()), ("CELERIAC_LOCKS_URL", &leases_at)];
+    let mut night = start(folder.path(), &environment, &["--restart-broker", &command]);
+    night.wait_for_line_within(2 * BOUND, |line| line.contains("the broker restarts")).await;
+    eventually(BOUND, async || asked.exists().then_some(())).await;
+    rabbit.kill();
+    rabbit.start_again().await;
+    fs::write(&restarted, "").unwrap();
+
+    let report = end(&mut night).await;
+    assert_promises(&report);
+    assert!(seconds(&report["restart"]["work_after"]) < 30.0, "{report}");
+}
