@@ -82,7 +82,7 @@ impl Worker {
             Ok(Some(permit)) => permit,
             other => {
                 self.say("ended", now(), &attempt);
-                return Ok(drop(other?));
+                return other.map(drop).map_err(Into::into);
             }
         };
         let fence = permit.fencing_token().get();

@@ -29,7 +29,7 @@ impl Wanted {
         if words.next().as_deref() != Some("locks") {
             return Err(Failure::Usage("chaos among what? `locks` is what there is".to_owned()));
         }
-        let mut wanted = Self { lasts: Duration::from_mins(1), seed: 1, stores: STORES.to_vec(), careless: false };
+        let mut wanted = Self { lasts: Duration::from_secs(60), seed: 1, stores: STORES.to_vec(), careless: false };
         while let Some(word) = words.next() {
             let mut number = || {
                 let number = words.next().and_then(|text| text.parse::<u64>().ok());
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_run_is_described_by_its_time_its_seed_and_its_store() {
         let wanted = parse("locks --minutes 2 --seed 7 --store sqlite").unwrap();
-        assert_eq!((wanted.lasts, wanted.seed), (Duration::from_mins(2), 7));
+        assert_eq!((wanted.lasts, wanted.seed), (Duration::from_secs(120), 7));
         assert_eq!(wanted.stores, [("sqlite", Store::Sqlite)]);
         assert_eq!(parse("locks").unwrap().stores.len(), STORES.len());
     }

@@ -68,10 +68,10 @@ const REACHED: [&str; 17] = [
 fn no_order_of_events_breaks_a_claim() {
     let (began, mut seen, mut states) = (Instant::now(), BTreeSet::new(), 0);
     for (name, world) in worlds() {
-        let begun = Instant::now();
+        let start = Instant::now();
         let checked = world.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         let (found, transitions, depth) = (checked.unique_state_count(), checked.state_count(), checked.max_depth());
-        println!("{name}: {found} states, {transitions} steps, depth {depth}, {:.1} s", begun.elapsed().as_secs_f32());
+        println!("{name}: {found} states, {transitions} steps, depth {depth}, {:.1} s", start.elapsed().as_secs_f32());
         assert!(checked.is_done(), "{name} was not explored to its end");
         for (claim, path) in checked.discoveries() {
             assert_eq!(claim, claims::SLEPT, "{name} breaks it by {:#?}", path.into_actions());

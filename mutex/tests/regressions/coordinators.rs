@@ -1,4 +1,4 @@
-//! ZooKeeper, etcd and Consul, by the clients of each.
+//! `ZooKeeper`, etcd and Consul, by the clients of each.
 
 use std::{
     sync::{
@@ -121,7 +121,8 @@ pub(crate) async fn etcd_17470_kept_alive_though_its_work_is_over(fixture: &impl
 pub(crate) async fn consul_1006_slow_hand_off(fixture: &impl Fixture) {
     let (name, locks) = (fixture.name("slow"), fixture.locks());
     let guard = locks.mutex(&name).ttl(Duration::from_secs(20)).lock().await.unwrap();
-    let mutex = fixture.locks().mutex(&name);
+    // It looks for itself every few seconds only.
+    let mutex = fixture.locks().mutex(&name).ttl(Duration::from_secs(20));
     let waiter = tokio::spawn(async move { mutex.lock().await.unwrap() });
     until_waiting(&locks, guard.key(), 1).await;
     guard.release().await.unwrap();

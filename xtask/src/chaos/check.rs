@@ -255,7 +255,8 @@ mod tests {
 
     fn check(lines: &str) -> Vec<String> {
         let leases = BTreeMap::from([("m".to_owned(), 1), ("s".to_owned(), 2)]);
-        let text: String = lines.lines().map(|line| format!("{} .\n", line.trim())).collect();
+        let lines: Vec<_> = lines.lines().map(str::trim).collect();
+        let text = format!("{} .", lines.join(" .\n"));
         Expected { leases, recovery: 1000 }.check(&History::parse(&text)).broken
     }
 

@@ -84,12 +84,11 @@ pub fn run(options: &Options) -> Result<Report, Error> {
             Some(Server { redis, port, proxy: Proxy::to(port).map_err(io)? })
         }
     };
-    let (direct, url) = match &server {
-        Some(server) => (server.redis.url(), format!("redis://127.0.0.1:{}/0", server.proxy.port())),
-        None => {
-            let url = format!("sqlite://{}", folder.path().join("locks.db").display());
-            (url.clone(), url)
-        }
+    let (direct, url) = if let Some(server) = &server {
+        (server.redis.url(), format!("redis://127.0.0.1:{}/0", server.proxy.port()))
+    } else {
+        let url = format!("sqlite://{}", folder.path().join("locks.db").display());
+        (url.clone(), url)
     };
     let kit = Kit {
         program: options.program.clone(),
@@ -150,7 +149,9 @@ fn wait(pause: Duration, workers: &mut [Worker]) {
     let end = Instant::now() + pause;
     loop {
         let now = Instant::now();
-        workers.iter_mut().for_each(|worker| worker.go_on(now));
+        for worker in &mut *workers {
+            worker.go_on(now);
+        }
         let Some(left) = end.checked_duration_since(now).filter(|left| !left.is_zero()) else { return };
         thread::park_timeout(left.min(Duration::from_millis(20)));
     }
