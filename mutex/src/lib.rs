@@ -42,6 +42,7 @@ mod rate;
 pub mod rules;
 mod semaphore;
 mod session;
+pub mod stats;
 pub mod store;
 
 pub use error::{Cause, Error};

@@ -1,4 +1,8 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::sync::oneshot;
 
@@ -13,13 +17,29 @@ use crate::{
 };
 
 /// A place in line, as a text to be kept while one is away. It can be used once.
+///
+/// It says since when its bearer waits, so that who is granted the lease, in whatever process, knows how long that took.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Ticket(LeaseId);
+pub struct Ticket(Box<str>);
 
 impl Ticket {
     /// As it is written in a header.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
+    }
+
+    fn new(lease: &LeaseId, since: SystemTime) -> Self {
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self(format!("{lease}@{since}").into())
+    }
+
+    /// The place, and since when it is waited for where that is known.
+    fn read(&self) -> (LeaseId, Option<SystemTime>) {
+        let parts = self.0.rsplit_once('@').and_then(|(lease, since)| Some((lease, since.parse::<u64>().ok()?)));
+        match parts {
+            Some((lease, since)) => (lease.into(), UNIX_EPOCH.checked_add(Duration::from_millis(since))),
+            None => (self.as_str().into(), None),
+        }
     }
 }
 
@@ -104,7 +124,7 @@ impl Session {
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
         let lease = match self.store.acquire(&ask).await? {
-            Answer::Granted(granted) => Some(self.lease(ask, granted, sent)),
+            Answer::Granted(granted) => Some(self.lease(ask, granted, sent, sent)),
             _ => None,
         };
         abandon.disarm();
@@ -119,13 +139,16 @@ impl Session {
     ) -> Result<Taken<Lease>, Error> {
         self.ready()?;
         let queueing = Queueing::Park { jitter: rand::random_range(0.6..1.0) };
-        let ask = Arc::new(Ask { queueing, place: place.map(|ticket| ticket.0.clone()), ..ask });
+        let (place, since) = place.map(Ticket::read).unzip();
+        let since = since.flatten().unwrap_or_else(SystemTime::now);
+        let ask = Arc::new(Ask { queueing, place, ..ask });
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
-        let ticket = Ticket(ask.lease.clone());
+        let ticket = Ticket::new(&ask.lease, since);
         let (position, delay, holder) = match self.store.acquire(&ask).await? {
             Answer::Granted(granted) => {
-                let lease = self.lease(ask, granted, sent);
+                let before = SystemTime::now().duration_since(since).unwrap_or_default();
+                let lease = self.lease(ask, granted, sent, sent.before(before));
                 abandon.disarm();
                 return Ok(Taken::Granted(lease));
             }
@@ -142,17 +165,18 @@ impl Session {
         self.ready()?;
         let ask = Arc::new(Ask { queueing: Queueing::Wait, ..ask });
         let abandon = Abandon::new(self, ask.clone());
-        let mut failing_since = None;
+        let (mut failing_since, began) = (None, Boot::now());
+        let counts = self.counts.of(&ask.key);
         loop {
             let (turn, told) = oneshot::channel();
             // Before the question: the hint may come before its answer.
-            if self.table.wait(Waiter { ask: ask.clone(), turn, failing_since: None }) {
+            if self.table.wait(Waiter { ask: ask.clone(), turn, counts: counts.clone(), failing_since: None }) {
                 self.thread.wake();
             }
             let sent = Boot::now();
             match self.store.acquire(&ask).await {
                 Ok(Answer::Granted(granted)) => {
-                    let lease = self.lease(ask, granted, sent);
+                    let lease = self.lease(ask, granted, sent, began);
                     abandon.disarm();
                     return Ok(lease);
                 }
@@ -165,6 +189,7 @@ impl Session {
                     }
                     match told.await {
                         Ok(Turn::Granted(held)) => {
+                            counts.waited(Boot::now().left(began));
                             abandon.disarm();
                             return Ok(Lease { held, session: self.clone() });
                         }
@@ -176,6 +201,7 @@ impl Session {
                 Err(error) => {
                     // A grant by hand-off may have come all the same.
                     if let Ok(Turn::Granted(held)) = { told }.try_recv() {
+                        counts.waited(Boot::now().left(began));
                         abandon.disarm();
                         return Ok(Lease { held, session: self.clone() });
                     }
@@ -189,11 +215,13 @@ impl Session {
         }
     }
 
-    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot) -> Lease {
+    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot, began: Boot) -> Lease {
+        let counts = self.counts.of(&ask.key);
+        counts.waited(Boot::now().left(began));
         if granted.leases != ask.leases {
             self.disagree(&ask, granted.leases);
         }
-        let held = Arc::new(Held::new(ask, granted, sent));
+        let held = Arc::new(Held::new(ask, granted, sent, counts));
         self.hold(held.clone());
         Lease { held, session: self.clone() }
     }

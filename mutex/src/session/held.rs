@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     FencingToken, LeaseLost,
     clock::Boot,
+    stats::NameCounts,
     store::{Ask, Granted},
 };
 
@@ -27,11 +28,15 @@ pub(crate) struct Held {
     lost_at: AtomicU64,
     /// When its renewal ends: a [`Boot`].
     renew_until: AtomicU64,
+    pub(crate) counts: Arc<NameCounts>,
+    /// When it was asked for with success.
+    pub(crate) since: Boot,
+    counted: AtomicBool,
 }
 
 impl Held {
     /// What was granted to a question that was sent at `sent`.
-    pub(crate) fn new(ask: Arc<Ask>, granted: Granted, sent: Boot) -> Self {
+    pub(crate) fn new(ask: Arc<Ask>, granted: Granted, sent: Boot, counts: Arc<NameCounts>) -> Self {
         let lost_at = lost_at(granted.ttl, sent);
         Self {
             ask,
@@ -41,6 +46,9 @@ impl Held {
             reason: OnceLock::new(),
             lost_at: AtomicU64::new(lost_at.0),
             renew_until: AtomicU64::new(Boot::NEVER.0),
+            counts,
+            since: Boot::now(),
+            counted: AtomicBool::new(false),
         }
     }
 
@@ -73,9 +81,11 @@ impl Held {
     pub(crate) fn lose(&self, reason: LeaseLost) {
         if self.reason.set(reason).is_ok() {
             tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
+            self.counts.lost(reason);
             self.lost.cancel();
         }
         if reason != LeaseLost::Revoked {
+            self.count();
             self.gone.cancel();
         }
     }
@@ -85,7 +95,15 @@ impl Held {
         if self.reason.set(LeaseLost::Released).is_ok() {
             self.lost.cancel();
         }
+        self.count();
         self.gone.cancel();
+    }
+
+    /// Counts how long it was held, once.
+    pub(crate) fn count(&self) {
+        if !self.counted.swap(true, Ordering::Relaxed) {
+            self.counts.held(Boot::now().left(self.since));
+        }
     }
 
     pub(crate) fn renew_until(&self) -> Boot {

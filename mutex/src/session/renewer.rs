@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Error, LeaseLost,
     clock::Boot,
+    stats::{Counts, add},
     store::{Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Renewal, Renewed, WAITER_TTL},
 };
 
@@ -31,6 +32,7 @@ pub(super) struct Renewer {
     store: Arc<dyn LeaseStore>,
     process: ProcessId,
     table: Arc<Table>,
+    counts: Arc<Counts>,
     patience: Duration,
     chores: mpsc::UnboundedReceiver<Chore>,
     /// Every future that the thread runs.
@@ -50,10 +52,11 @@ impl Renewer {
         store: Arc<dyn LeaseStore>,
         process: ProcessId,
         table: Arc<Table>,
+        counts: Arc<Counts>,
         patience: Duration,
         chores: mpsc::UnboundedReceiver<Chore>,
     ) -> Self {
-        Self { store, process, table, patience, chores, tasks: JoinSet::new() }
+        Self { store, process, table, counts, patience, chores, tasks: JoinSet::new() }
     }
 
     pub(super) fn open(&self, runtime: &Handle) -> mpsc::Receiver<Hint> {
@@ -158,6 +161,9 @@ impl Renewer {
                     "leases could not be renewed; trying again"
                 );
                 for renewal in &batch.renewals {
+                    if renewal.fence.is_some() {
+                        add(&self.counts.failed);
+                    }
                     self.failed(&renewal.ask.lease, error);
                 }
             }
@@ -175,12 +181,14 @@ impl Renewer {
         entry.due = if again { now } else { now.plus(interval(entry.ttl())) };
         match (&mut entry.what, answer) {
             (What::Held(held), Renewed::Held { ttl, revoked }) => {
+                add(&self.counts.renewed);
                 held.extend(*ttl, sent);
                 if *revoked {
                     held.lose(LeaseLost::Revoked);
                 }
             }
             (What::Held(held), _) => {
+                add(&self.counts.lost);
                 held.lose(LeaseLost::Taken);
                 inner.entries.remove(lease);
             }
@@ -226,6 +234,7 @@ impl Renewer {
             Hint::Granted { lease } => _ = self.table.look_in(lease, Duration::ZERO),
             Hint::Look { lease, after } => _ = self.table.look_in(lease, *after),
             Hint::Resync => {
+                add(&self.counts.reconnects);
                 let now = Boot::now();
                 for entry in self.table.lock().entries.values_mut() {
                     entry.due = now;
@@ -291,7 +300,8 @@ impl Renewer {
 impl Entry {
     /// Makes a waiter a holder; `false` where it was given up at this very moment.
     fn grant(&mut self, ask: &Arc<Ask>, granted: Granted, sent: Boot) -> bool {
-        let held = Arc::new(Held::new(ask.clone(), granted, sent));
+        let What::Waiting(waiter) = &self.what else { return true };
+        let held = Arc::new(Held::new(ask.clone(), granted, sent, waiter.counts.clone()));
         self.due = Boot::now().plus(interval(ask.ttl));
         match std::mem::replace(&mut self.what, What::Held(held.clone())) {
             What::Waiting(waiter) => waiter.turn.send(Turn::Granted(held)).is_ok(),

@@ -10,6 +10,7 @@ use super::Held;
 use crate::{
     Error,
     clock::Boot,
+    stats::NameCounts,
     store::{Ask, LeaseId, Renewal, WAITER_TTL},
 };
 
@@ -55,6 +56,7 @@ pub(super) enum What {
 pub(super) struct Waiter {
     pub(super) ask: Arc<Ask>,
     pub(super) turn: oneshot::Sender<Turn>,
+    pub(super) counts: Arc<NameCounts>,
     /// Since when the store has not answered.
     pub(super) failing_since: Option<Boot>,
 }
@@ -99,6 +101,15 @@ impl Table {
         entry.due = entry.due.min(due);
         entry.again |= entry.in_flight;
         inner.wants(due)
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> Vec<Arc<Held>> {
+        let held = |entry: &Entry| match &entry.what {
+            What::Held(held) => Some(held.clone()),
+            What::Waiting(_) => None,
+        };
+        self.lock().entries.values().filter_map(held).collect()
     }
 
     /// Whether it was there.
