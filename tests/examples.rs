@@ -7,7 +7,7 @@ use crate::support::{Child, example};
 /// Runs an example to its end in a folder of its own, on the embedded default, and returns what it printed.
 async fn run(folder: &tempfile::TempDir, name: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(example(name));
-    command.args(arguments).current_dir(folder).env_remove("CELERIAC_BROKER_URL");
+    command.args(arguments).current_dir(folder).env_remove("CELERIAC_BROKER_URL").env_remove("CELERIAC_LOCKS_URL");
     let mut child = Child::spawn(command);
     let status = child.wait().await;
     let output = child.output();
@@ -71,6 +71,37 @@ async fn a_service_answers_503_with_retry_after_while_its_broker_is_down() {
         "{output}"
     );
     assert!(number(&output, "answered after") < 5, "the publish timeout of 0.5 s bounds the answer:\n{output}");
+}
+
+#[tokio::test]
+async fn tasks_that_name_a_semaphore_never_hold_more_of_it_than_there_are_leases() {
+    let output = run_alone("mutex_and_semaphore").await;
+    assert_lines(
+        &output,
+        &[
+            "eu: stock, with the lease of semaphore:dms:eu",
+            "a.xml: imported",
+            "eu: at most 2 calls at once",
+            "us: at most 2 calls at once",
+            "9 succeeded, 1 skipped, 0 failed",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_late_write_is_refused_by_its_token_and_not_without() {
+    let output = run_alone("fencing").await;
+    assert_order(
+        &output,
+        &[
+            "100: written, but",
+            "100: dropped, its lease is lost",
+            "200: written, under a higher token",
+            "100: the packet arrives",
+            "without tokens: 100",
+            "with tokens: 200; 1 write refused",
+        ],
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Ident, Type};
+use syn::{Ident, Type, spanned::Spanned as _};
 
 use crate::contract::Contract;
 
@@ -29,12 +29,14 @@ impl Function {
         let context = self.state.as_ref().map(|_| quote!(__ctx,));
         let check = contract.options.check.as_ref().map(|(_, check)| {
             let context = self.state.as_ref().map(|_| quote!(, __ctx));
+            // An answer that is none shows up where the function is named.
+            let answer = quote_spanned!(check.span()=> #private::IntoCheck::into_check(#check(self #context).await));
             quote! {
                 async fn check(
                     &self,
                     __ctx: &#private::Context<#state>,
                 ) -> ::core::result::Result<#private::Check, #private::TaskError> {
-                    #private::IntoCheck::into_check(#check(self #context).await)
+                    #answer
                 }
             }
         });

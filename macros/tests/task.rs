@@ -3,6 +3,8 @@
 
 #[path = "task/contracts.rs"]
 mod contracts;
+#[path = "task/locks.rs"]
+mod locks;
 #[path = "task/options.rs"]
 mod options;
 #[path = "task/runs.rs"]

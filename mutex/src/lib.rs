@@ -38,10 +38,14 @@ mod memory;
 mod mutex;
 mod owner;
 mod rate;
+#[cfg(feature = "redis")]
+mod redis;
 #[doc(hidden)]
 pub mod rules;
 mod semaphore;
 mod session;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 pub mod stats;
 pub mod store;
 
@@ -53,5 +57,9 @@ pub use memory::MemoryStore;
 pub use mutex::{Mutex, MutexGuard};
 pub use owner::Owner;
 pub use rate::{Rate, RateLimit};
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisStore};
 pub use semaphore::{Permit, Semaphore};
 pub use session::{Place, Taken, Ticket};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;

@@ -314,10 +314,20 @@ impl LocksBuilder {
     }
 }
 
-fn open(address: &str, _settings: &Settings) -> Result<Arc<dyn LeaseStore>, Error> {
+#[cfg_attr(not(feature = "redis"), allow(unused_variables, reason = "the other stores have no longest ttl"))]
+fn open(address: &str, settings: &Settings) -> Result<Arc<dyn LeaseStore>, Error> {
     // The address itself is not shown: it may hold a password.
     let url = Url::parse(address)
         .map_err(|error| Error::Invalid(format!("the address of the lock store is no URL: {error}")))?;
+    #[cfg(feature = "sqlite")]
+    if url.scheme() == "sqlite" {
+        return Ok(Arc::new(crate::SqliteStore::from_url(address)?));
+    }
+    #[cfg(feature = "redis")]
+    if url.scheme().starts_with("redis") {
+        let options = crate::RedisOptions::default().max_ttl(settings.max_ttl);
+        return Ok(Arc::new(crate::RedisStore::from_url(address, options)?));
+    }
     match url.scheme() {
         "memory" => Ok(Arc::new(MemoryStore::new())),
         scheme @ ("redis" | "rediss" | "sqlite") => Err(Error::Invalid(format!(

@@ -31,6 +31,22 @@ fn changed<'a>(original: &'a Message, copy: &'a Message) -> Vec<&'a str> {
 }
 
 #[test]
+fn places_in_line_stay_with_the_attempt_and_the_parents_fencing_tokens_stay_for_good() {
+    let mut original = sample(&samples()[0]);
+    let table = |value: HeaderValue| HeaderValue::Table(vec![("mutex:m:a".to_owned(), value)]);
+    original.headers.set(names::PLACES, table("p.1".into()));
+    original.headers.set(names::TURNS, table(5_i64.into()));
+    original.headers.set(names::FENCES, table(7_i64.into()));
+    let kept =
+        |copy: &Message| [names::PLACES, names::TURNS, names::FENCES].map(|name| copy.headers.get(name).is_some());
+    assert_eq!(kept(&original.deferred(DELAY, now(), 1)), [true, true, true]);
+    assert_eq!(kept(&original.given_back(1)), [true, true, true]);
+    assert_eq!(kept(&original.next_attempt(DELAY, now())), [false, false, true]);
+    assert_eq!(kept(&original.dead(Reason::Error, "x", &queue(), now()).revived(now())), [false, false, true]);
+    assert_eq!(Request::decode(&original).unwrap().fences, [("mutex:m:a".to_owned(), 7)]);
+}
+
+#[test]
 fn the_next_attempt_of_every_captured_task_changes_what_celery_changes_and_nothing_else() {
     for name in samples() {
         let mut original = sample(&name);

@@ -62,13 +62,4 @@ struct Defaults;
 #[task(name = "derive", derive(Clone))]
 struct Derive;
 
-#[task(name = "mutex", mutex(account_id))]
-struct Mutex;
-
-#[task(name = "semaphore", semaphore("gateway", leases = 3))]
-struct Semaphore;
-
-#[task(name = "rate", rate("10/s"))]
-struct Rate;
-
 fn main() {}

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     LockKey,
-    rules::{self, Lock, MemoryLine, Micros, World, micros},
+    rules::{self, Lock, MemoryLine, Micros, News, World, micros},
     store::{Hint, LockState, LockSummary, ProcessId, RETENTION, Spend, Spent},
 };
 
@@ -60,6 +60,7 @@ impl Default for State {
 /// One instant, and those who may be told.
 #[derive(Debug)]
 pub(super) struct Here<'a> {
+    key: &'a LockKey,
     now: Micros,
     processes: &'a HashMap<ProcessId, mpsc::Sender<Hint>>,
 }
@@ -81,7 +82,8 @@ impl World for Here<'_> {
         None
     }
 
-    fn tell(&mut self, process: &ProcessId, hint: Hint) -> bool {
+    fn tell(&mut self, process: &ProcessId, news: News) -> bool {
+        let hint = news.about(self.key);
         // A full channel loses the hint, but somebody is there.
         self.processes
             .get(process)
@@ -102,7 +104,7 @@ impl State {
         }
         let entry = self.locks.entry(key.clone()).or_default();
         entry.used_at = now;
-        act(&mut entry.lock, &mut entry.line, &mut Here { now, processes: &self.processes })
+        act(&mut entry.lock, &mut entry.line, &mut Here { key, now, processes: &self.processes })
     }
 
     pub(super) fn spend(&mut self, spend: &Spend) -> Spent {

@@ -7,10 +7,10 @@ use crate::{
 };
 
 /// What a hold is taken to last before the first release has shown it.
-const UNKNOWN_HOLD: Micros = 50_000;
+pub(crate) const UNKNOWN_HOLD: Micros = 50_000;
 
 /// How many stale places one operation removes.
-pub(super) const STALE: usize = 16;
+pub(crate) const STALE: usize = 16;
 
 impl Lock {
     /// Answers a question for a lease.
@@ -20,19 +20,18 @@ impl Lock {
         line.remove_stale(now, STALE)?;
         let expiring = world.expiring();
         let leases = *self.leases.get_or_insert(ask.leases);
-        if let Some(held) = self.held(&ask.lease) {
+        if let Some(granted) = self.again(world, ask) {
             // The reply to the same question was lost.
-            held.ends = expiring.then(|| now + micros(ask.ttl));
-            return Ok(Answer::Granted(Granted {
-                fence: FencingToken::new(held.fence),
-                ttl: lasting(expiring, ask.ttl),
-                leases,
-            }));
+            return Ok(Answer::Granted(granted));
         }
         let (rank, since) = self.rank(line, now, ask)?;
         // Whoever was ahead and can be served is served first.
         self.pump(line, world)?;
-        if self.may_take(line, now, ask, rank)? {
+        if let Some(granted) = self.again(world, ask) {
+            // It stood at the head of the line itself.
+            return Ok(Answer::Granted(granted));
+        }
+        if self.kept_back(world).is_none() && self.may_take(line, now, ask, rank)? {
             self.pass_over(line, rank)?;
             line.remove(&ask.lease)?;
             let fence = self.grant(world, ask.into(), ask.ttl);
@@ -73,6 +72,14 @@ impl Lock {
                 Ok(Answer::Parked { position, delay, holder })
             }
         }
+    }
+
+    /// What it holds already, for another `ttl`.
+    fn again(&mut self, world: &impl World, ask: &Ask) -> Option<Granted> {
+        let (now, expiring, leases) = (world.now(), world.expiring(), self.leases.unwrap_or(ask.leases));
+        let held = self.held(&ask.lease)?;
+        held.ends = expiring.then(|| now + micros(ask.ttl));
+        Some(Granted { fence: FencingToken::new(held.fence), ttl: lasting(expiring, ask.ttl), leases })
     }
 
     /// Its place in line, and since when it has it: its own, where it asks again; the one it left; or the next.

@@ -3,10 +3,10 @@
 //! The memory and the SQLite store run exactly this; the Redis store says the same in Lua, and a test compares the two step by step.
 //! A mutex is a semaphore of one lease. Instants are microseconds since 1970 by the store's clock.
 
-mod acquire;
+pub(crate) mod acquire;
 mod describe;
 mod line;
-mod pump;
+pub(crate) mod pump;
 mod renew;
 mod spend;
 mod steer;
@@ -18,7 +18,7 @@ pub use self::{
     spend::spend,
 };
 use crate::{
-    Owner,
+    LockKey, Owner,
     store::{Ask, Hint, LeaseId, ProcessId},
 };
 
@@ -67,6 +67,25 @@ pub struct Held {
     pub owner: Owner,
 }
 
+/// What a process is told about one of its leases of this lock; with the lock's key it is a [`Hint`](crate::store::Hint).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It was granted.
+    Granted(LeaseId),
+    /// It should be renewed after this long.
+    Look(LeaseId, Duration),
+}
+
+impl News {
+    /// The hint about the lock of that key.
+    pub fn about(self, key: &LockKey) -> Hint {
+        match self {
+            Self::Granted(lease) => Hint::Granted { key: key.clone(), lease },
+            Self::Look(lease, after) => Hint::Look { key: key.clone(), lease, after },
+        }
+    }
+}
+
 /// What the rules must know of the world.
 pub trait World {
     /// The store's clock.
@@ -82,7 +101,7 @@ pub trait World {
     fn grace_until(&self) -> Option<Micros>;
 
     /// Tells a process. `false` where it is known that nobody hears.
-    fn tell(&mut self, process: &ProcessId, hint: Hint) -> bool;
+    fn tell(&mut self, process: &ProcessId, news: News) -> bool;
 }
 
 impl Lock {

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use super::{Line, Lock, Micros, World, micros};
-use crate::store::{Hint, MAX_BYPASS, PROBATION, WAITER_TTL};
+use super::{Line, Lock, Micros, News, World, micros};
+use crate::store::{MAX_BYPASS, PROBATION, WAITER_TTL};
 
 /// How many one operation hands leases to; what is left over is served by the next one.
-const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 
 /// How long past its time the lock is kept for a place that was passed over too often.
-const LATENESS: Duration = Duration::from_secs(1);
+pub(crate) const LATENESS: Duration = Duration::from_secs(1);
 
 impl Lock {
     /// Hands what is free to those who wait, in order.
@@ -29,7 +29,7 @@ impl Lock {
                 break;
             }
             line.remove(&head.lease)?;
-            if world.tell(&head.process, Hint::Granted { lease: head.lease.clone() }) {
+            if world.tell(&head.process, News::Granted(head.lease.clone())) {
                 self.pass_over(line, head.rank)?;
                 self.grant(world, (&head).into(), head.ttl.min(PROBATION));
                 granted = true;
@@ -37,7 +37,7 @@ impl Lock {
         }
         if granted && let Some(head) = line.first_live()? {
             let after = self.look_in(line, world)?;
-            world.tell(&head.process, Hint::Look { lease: head.lease, after });
+            world.tell(&head.process, News::Look(head.lease, after));
         }
         Ok(())
     }

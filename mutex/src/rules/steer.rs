@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::{Line, Lock, World};
-use crate::store::{Hint, LeaseId};
+use super::{Line, Lock, News, World};
+use crate::store::{LeaseId, ProcessId};
 
 impl Lock {
     /// Sets how many leases there are; `None` lets the next asker say.
@@ -13,6 +13,12 @@ impl Lock {
     ) -> Result<(), L::Error> {
         self.resized = leases.is_some();
         self.leases = leases;
+        self.reap(world);
+        self.pump(line, world)
+    }
+
+    /// Takes their leases from those that have ended or died, and hands them on.
+    pub fn sweep<L: Line>(&mut self, line: &mut L, world: &mut impl World) -> Result<(), L::Error> {
         self.reap(world);
         self.pump(line, world)
     }
@@ -47,6 +53,6 @@ impl Lock {
 }
 
 /// The holder renews at once, and so learns of it.
-fn look_now(world: &mut impl World, process: &crate::store::ProcessId, lease: &LeaseId) {
-    world.tell(process, Hint::Look { lease: lease.clone(), after: Duration::ZERO });
+fn look_now(world: &mut impl World, process: &ProcessId, lease: &LeaseId) {
+    world.tell(process, News::Look(lease.clone(), Duration::ZERO));
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error, Lease, Owner,
     clock::Boot,
-    store::{Answer, Ask, Granted, LeaseId, Queueing},
+    store::{Answer, Ask, Granted, LeaseId, PROBATION, Queueing},
 };
 
 /// A place in line, as a text to be kept while one is away. It can be used once.
@@ -113,6 +113,13 @@ impl Drop for Abandon<'_> {
     }
 }
 
+/// When one who waits looks for itself, should nobody tell it. Those close behind the head do so too, one after the other: the head
+/// may be a process that is stopped, and then has its turn and lets it pass.
+pub(super) fn look_after(position: u64, look_in: Duration) -> Option<Duration> {
+    let turns = u32::try_from(position.checked_sub(1)?).ok().filter(|turns| *turns < 8)?;
+    Some(look_in.max(Duration::from_millis(1)) + PROBATION * turns)
+}
+
 /// How long to wait, at most, before a store that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -182,8 +189,9 @@ impl Session {
                 }
                 Ok(answer) => {
                     failing_since = None;
-                    if let Answer::Queued { position: 1, look_in } = answer
-                        && self.table.look_in(&ask.lease, look_in)
+                    if let Answer::Queued { position, look_in } = answer
+                        && let Some(after) = look_after(position, look_in)
+                        && self.table.look_in(&ask.lease, after) == Some(true)
                     {
                         self.thread.wake();
                     }

@@ -79,24 +79,27 @@ impl Held {
     }
 
     pub(crate) fn lose(&self, reason: LeaseLost) {
-        if self.reason.set(reason).is_ok() {
-            tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
-            self.counts.lost(reason);
-            self.lost.cancel();
-        }
+        let first = self.reason.set(reason).is_ok();
+        // Before `lost`: whoever hears of that one asks this one what it means.
         if reason != LeaseLost::Revoked {
             self.count();
             self.gone.cancel();
+        }
+        if first {
+            tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
+            self.counts.lost(reason);
+            self.lost.cancel();
         }
     }
 
     /// Its holder let go: whoever still looks at it finds it lost.
     pub(crate) fn end(&self) {
-        if self.reason.set(LeaseLost::Released).is_ok() {
+        let first = self.reason.set(LeaseLost::Released).is_ok();
+        self.gone.cancel();
+        if first {
             self.lost.cancel();
         }
         self.count();
-        self.gone.cancel();
     }
 
     /// Counts how long it was held, once.

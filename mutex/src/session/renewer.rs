@@ -9,11 +9,12 @@ use tokio::{
 
 use super::{
     Held,
+    acquire::look_after,
     table::{Entry, Table, Turn, What, interval},
     thread::Chore,
 };
 use crate::{
-    Error, LeaseLost,
+    Error, LeaseLost, LockKey,
     clock::Boot,
     stats::{Counts, add},
     store::{Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Renewal, Renewed, WAITER_TTL},
@@ -23,6 +24,10 @@ use crate::{
 const HINTS: usize = 1024;
 /// The longest sleep while anything is held: a suspend is noticed within it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a renewal may take, at most.
+const RENEW_BOUND: Duration = Duration::from_secs(1);
+/// How long one attempt to release may take.
+const RELEASE_BOUND: Duration = Duration::from_secs(1);
 /// How long a close waits for the store.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -75,7 +80,7 @@ impl Renewer {
                     None => return self.close(None).await,
                     Some(Chore::Close(done)) => return self.close(done).await,
                     Some(Chore::Look) => {}
-                    Some(Chore::Release(ask)) => self.release(ask),
+                    Some(Chore::Release(ask)) => self.release(ask.key.clone(), ask.lease.clone()),
                 },
                 Some(done) = self.tasks.join_next() => {
                     if let Ok(Some(batch)) = done { self.take_in(&batch) }
@@ -129,7 +134,7 @@ impl Renewer {
         for held in overlong {
             held.lose(LeaseLost::Overlong);
             self.table.remove(&held.ask.lease);
-            self.release(held.ask.clone());
+            self.release(held.ask.key.clone(), held.ask.lease.clone());
         }
         if !renewals.is_empty() {
             self.renew(now, renewals);
@@ -140,8 +145,11 @@ impl Renewer {
 
     fn renew(&mut self, sent: Boot, renewals: Vec<Renewal>) {
         let store = self.store.clone();
+        // What takes longer has failed, and is tried again while there is time.
+        let shortest = renewals.iter().map(|renewal| renewal.ask.ttl / 3).min().unwrap_or_default();
+        let bound = shortest.clamp(Duration::from_millis(50), RENEW_BOUND);
         self.tasks.spawn(async move {
-            let answers = store.renew(&renewals).await;
+            let answers = bounded(bound, store.renew(&renewals)).await;
             Some(Batch { sent, renewals, answers })
         });
     }
@@ -194,9 +202,8 @@ impl Renewer {
             }
             (What::Waiting(waiter), Renewed::Waiting { position, look_in }) => {
                 waiter.failing_since = None;
-                // The head looks by itself; the others are told when they are the head.
-                if *position == 1 {
-                    entry.due = entry.due.min(now.plus((*look_in).max(Duration::from_millis(1))));
+                if let Some(after) = look_after(*position, *look_in) {
+                    entry.due = entry.due.min(now.plus(after));
                 }
             }
             (What::Waiting(_), Renewed::Granted(granted)) => {
@@ -204,7 +211,7 @@ impl Renewer {
                 drop(inner);
                 if given_up {
                     self.table.remove(lease);
-                    self.release(ask.clone());
+                    self.release(ask.key.clone(), lease.clone());
                 }
             }
             (What::Waiting(_), Renewed::Lost | Renewed::Held { .. }) => {
@@ -229,10 +236,10 @@ impl Renewer {
         }
     }
 
-    fn hear(&self, hint: &Hint) {
+    fn hear(&mut self, hint: &Hint) {
         match hint {
-            Hint::Granted { lease } => _ = self.table.look_in(lease, Duration::ZERO),
-            Hint::Look { lease, after } => _ = self.table.look_in(lease, *after),
+            Hint::Granted { key, lease } => self.look_in(key, lease, Duration::ZERO),
+            Hint::Look { key, lease, after } => self.look_in(key, lease, *after),
             Hint::Resync => {
                 add(&self.counts.reconnects);
                 let now = Boot::now();
@@ -244,16 +251,23 @@ impl Renewer {
         }
     }
 
-    /// Tells the store until it hears, or the lease has ended by itself.
-    fn release(&mut self, ask: Arc<Ask>) {
+    /// What nobody here wants any more is given back, or those behind would wait for it to end.
+    fn look_in(&mut self, key: &LockKey, lease: &LeaseId, after: Duration) {
+        if self.table.look_in(lease, after).is_none() {
+            self.release(key.clone(), lease.clone());
+        }
+    }
+
+    /// Tells the store until it hears, or what is to be released has long ended by itself.
+    fn release(&mut self, key: LockKey, lease: LeaseId) {
         let store = self.store.clone();
         self.tasks.spawn(async move {
-            let give_up = Boot::now().plus(ask.ttl.max(WAITER_TTL));
+            let give_up = Boot::now().plus(WAITER_TTL * 2);
             let mut delay = Duration::from_millis(50);
-            while let Err(error) = store.release(&ask.key, &ask.lease).await {
+            while let Err(error) = bounded(RELEASE_BOUND, store.release(&key, &lease)).await {
                 if !error.is_transient() || Boot::now() >= give_up {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(key = %ask.key, lease = %ask.lease, error, "a lease could not be released; it ends by itself");
+                    tracing::warn!(%key, %lease, error, "a lease could not be released; it ends by itself");
                     break;
                 }
                 tokio::time::sleep(delay.mul_f64(rand::random_range(0.5..1.0))).await;
@@ -268,7 +282,7 @@ impl Renewer {
         self.chores.close();
         while let Some(chore) = self.chores.recv().await {
             if let Chore::Release(ask) = chore {
-                self.release(ask);
+                self.release(ask.key.clone(), ask.lease.clone());
             }
         }
         let entries = std::mem::take(&mut self.table.lock().entries);
@@ -281,7 +295,7 @@ impl Renewer {
                 What::Waiting(waiter) => waiter.ask.clone(),
             };
             tell(Some(entry), Turn::Failed(Error::Closed));
-            self.release(ask);
+            self.release(ask.key.clone(), ask.lease.clone());
         }
         let farewell = async {
             while self.tasks.join_next().await.is_some() {}
@@ -307,6 +321,16 @@ impl Entry {
             What::Waiting(waiter) => waiter.turn.send(Turn::Granted(held)).is_ok(),
             What::Held(_) => true,
         }
+    }
+}
+
+async fn bounded<T>(bound: Duration, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(bound, operation).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::Unavailable {
+            address: "its address".to_owned(),
+            message: format!("it did not answer within {bound:?}"),
+        }),
     }
 }
 

@@ -83,7 +83,7 @@ impl Table {
 
     /// Adds a waiter, whose question is about to be sent.
     pub(super) fn wait(&self, waiter: Waiter) -> bool {
-        let due = Boot::now().plus(interval(WAITER_TTL));
+        let due = Boot::now().plus(interval(waiter.ask.ttl.min(WAITER_TTL)));
         self.add(waiter.ask.lease.clone(), What::Waiting(waiter), due)
     }
 
@@ -93,14 +93,14 @@ impl Table {
         inner.wants(due)
     }
 
-    /// Renews an entry no later than in `after`; `true` where the thread must look sooner than it would.
-    pub(super) fn look_in(&self, lease: &LeaseId, after: Duration) -> bool {
+    /// Renews an entry no later than in `after`: whether the thread must look sooner than it would, or `None` where there is none.
+    pub(super) fn look_in(&self, lease: &LeaseId, after: Duration) -> Option<bool> {
         let due = Boot::now().plus(after);
         let mut inner = self.lock();
-        let Some(entry) = inner.entries.get_mut(lease) else { return false };
+        let entry = inner.entries.get_mut(lease)?;
         entry.due = entry.due.min(due);
         entry.again |= entry.in_flight;
-        inner.wants(due)
+        Some(inner.wants(due))
     }
 
     /// What is held.
@@ -149,7 +149,8 @@ impl Entry {
     pub(super) fn ttl(&self) -> Duration {
         match &self.what {
             What::Held(held) => held.ask.ttl,
-            What::Waiting(_) => WAITER_TTL,
+            // A third of it is also how soon one behind a head that is away looks for itself.
+            What::Waiting(waiter) => waiter.ask.ttl.min(WAITER_TTL),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::LeaseId;
-use crate::{FencingToken, Owner};
+use crate::{FencingToken, LockKey, Owner};
 
 /// What a store says to a question for a lease.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,12 +74,17 @@ pub enum Renewed {
 pub enum Hint {
     /// A waiter has its lease, for [`PROBATION`](super::PROBATION): confirm it by a renewal before use.
     Granted {
+        /// The lock, so that a process that no longer wants it can give it back.
+        key: LockKey,
         /// The waiter.
         lease: LeaseId,
     },
-    /// A waiter is now the head, and the first lease ends in `after` if nobody renews it.
+    /// A waiter is now the head, and the first lease ends in `after` if nobody renews it; or something about a lease has changed, and
+    /// it should be renewed now.
     Look {
-        /// The waiter.
+        /// The lock.
+        key: LockKey,
+        /// The waiter or the holder.
         lease: LeaseId,
         /// How long to wait before it renews its place, which takes the lease if it has ended.
         after: Duration,

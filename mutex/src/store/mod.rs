@@ -36,7 +36,8 @@ use crate::{Error, LockKey};
 ///
 /// # Errors
 ///
-/// Every method returns [`Error::Unavailable`] where the store did not answer: the operation may have happened or not.
+/// Every method answers within a bounded time, about a second: with [`Error::Unavailable`] where the store did not answer, and the
+/// operation may have happened or not.
 ///
 /// # Cancel safety
 ///

@@ -1,6 +1,6 @@
 use std::future::pending;
 
-use celeriac_mutex::Lease;
+use celeriac_mutex::{Lease, LeaseLost};
 use futures_util::future::select_all;
 
 use super::Hold;
@@ -37,5 +37,6 @@ impl Hold {
 fn lost(lease: &Lease) -> Option<String> {
     // It notices by itself when its time is over.
     let reason = lease.lost_reason()?;
-    lease.gone().is_cancelled().then(|| format!("the lease of {} was lost: {reason}", lease.key()))
+    let lost = reason != LeaseLost::Revoked || lease.gone().is_cancelled();
+    lost.then(|| format!("the lease of {} was lost: {reason}", lease.key()))
 }

@@ -2,6 +2,7 @@
 
 mod deferral;
 mod hooks;
+mod leases;
 mod limits;
 mod pools;
 mod rejections;
@@ -77,6 +78,8 @@ fn builder(state: &State) -> WorkerBuilder<State> {
         .register::<Scripted<EARLY>>()
         .register::<Scripted<LIMITED>>()
         .register::<Scripted<HOOKED>>()
+        .register::<leases::Locked>()
+        .register::<leases::checks::Checked>()
         .pool("celeriac", Pool::new(4))
 }
 

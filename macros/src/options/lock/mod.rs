@@ -142,7 +142,8 @@ impl Lock {
 
     /// A name, or a rate's pace.
     fn literal(&mut self, literal: LitStr) -> syn::Result<()> {
-        if self.kind == Kind::Rate && literal.value().contains('/') {
+        let is_pace = |text: &str| text.contains('/') || text.starts_with(|c: char| c.is_ascii_digit());
+        if self.kind == Kind::Rate && is_pace(&literal.value()) {
             if self.rate.is_some() {
                 return Err(syn::Error::new(literal.span(), "the pace is given twice"));
             }
@@ -168,7 +169,7 @@ impl Lock {
     fn option(&mut self, option: &Ident, content: &ParseBuffer<'_>) -> syn::Result<()> {
         let (kind, name) = (self.kind, option.to_string());
         if !kind.options().contains(&name.as_str()) {
-            let what = format!("option of `{}`", kind.as_str());
+            let what = format!("{} option", kind.as_str());
             return Err(syn::Error::new(option.span(), suggest::unknown(&what, &name, kind.options())));
         }
         match name.as_str() {
@@ -187,6 +188,14 @@ impl Lock {
 /// `= argument`, or `= (one, another)`.
 fn key(content: &ParseBuffer<'_>) -> syn::Result<Vec<Ident>> {
     content.parse::<Token![=]>()?;
+    let key = arguments(content)?;
+    if !content.is_empty() && !content.peek(Token![,]) {
+        return Err(syn::Error::new(content.span(), "a key is made of arguments as they are, and of no expressions"));
+    }
+    Ok(key)
+}
+
+fn arguments(content: &ParseBuffer<'_>) -> syn::Result<Vec<Ident>> {
     if !content.peek(token::Paren) {
         let fault = |error: syn::Error| {
             syn::Error::new(error.span(), "a key is an argument, or several: `key = dealer`, `key = (dealer, region)`")

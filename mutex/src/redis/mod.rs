@@ -1,0 +1,222 @@
+//! Leases in Redis: every operation is one script, so that it happens wholly or not at all, by the server's clock.
+//!
+//! # Layout
+//!
+//! - `scripts/` says in Lua what `rules` says in Rust; `script` puts them together.
+//! - `link` keeps the one connection for commands, `hints` the one that hears; both are remade for ever. `source` makes connections,
+//!   `facts` is what a server says of itself then.
+//! - `arguments` writes questions, `reply` reads answers, `call` carries both. `view` is for operators.
+//!
+//! A lock is the value `<namespace>:{<kind>:<name>}`, and, while somebody waits, the three keys beside it: `:w` who, `:q` in what order,
+//! `:d` until when.
+
+mod arguments;
+mod backoff;
+mod call;
+mod facts;
+mod failure;
+mod hints;
+mod link;
+mod options;
+mod reply;
+mod script;
+mod sessions;
+mod source;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deadpool_redis::{Pool, redis::cmd};
+use tokio::{runtime::Handle, sync::mpsc, time::Instant};
+
+pub use self::options::RedisOptions;
+use self::{
+    arguments::Keys,
+    call::Caller,
+    failure::Failure,
+    link::Link,
+    script::{Script, Scripts},
+    sessions::Sessions,
+    source::Source,
+};
+use crate::{
+    Error, LockKey,
+    store::{
+        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Queueing,
+        Renewal, Renewed, Spend, Spent,
+    },
+};
+
+/// Leases in Redis: for processes on many machines.
+#[derive(Debug)]
+pub struct RedisStore {
+    source: Source,
+    options: RedisOptions,
+    scripts: Arc<Scripts>,
+    sessions: Sessions,
+    commands: Link,
+    /// Where acquisitions wait for replicas, so that renewals do not; each connection does its work in order.
+    replicated: Option<Link>,
+}
+
+impl RedisStore {
+    /// A store at an address such as `redis://user:password@localhost:6379/0`; connects when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the address or the options make no sense.
+    pub fn from_url(url: &str, options: RedisOptions) -> Result<Self, Error> {
+        let source = Source::of_url(url, &options)?;
+        Self::new(source, options, None)
+    }
+
+    /// A store that takes its connections, two for each process, from a pool for good. They cannot subscribe, so one of them blocks on
+    /// a list of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the options make no sense.
+    pub fn from_pool(pool: Pool, options: RedisOptions) -> Result<Self, Error> {
+        Self::new(Source::of_pool(pool), options, None)
+    }
+
+    fn new(source: Source, options: RedisOptions, scripts: Option<Scripts>) -> Result<Self, Error> {
+        options.check()?;
+        let scripts = Arc::new(scripts.unwrap_or_else(|| Scripts::new(&options.namespace)));
+        let link = || Link::new(source.clone(), options.clone(), scripts.clone());
+        let (commands, replicated) = (link(), options.replicas.map(|_| link()));
+        Ok(Self { commands, replicated, source, options, scripts, sessions: Sessions::default() })
+    }
+
+    fn keys(&self) -> Keys<'_> {
+        Keys { namespace: &self.options.namespace, source: &self.source }
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        self.caller_on(&self.commands)
+    }
+
+    fn caller_on<'a>(&'a self, link: &'a Link) -> Caller<'a> {
+        Caller { link, scripts: &self.scripts, options: &self.options, handle: self.sessions.runtime() }
+    }
+
+    /// Acquisitions and their releases go over one connection, so that a release never overtakes what it ends.
+    fn acquirer(&self) -> Caller<'_> {
+        self.caller_on(self.replicated.as_ref().unwrap_or(&self.commands))
+    }
+
+    fn failed(&self) -> impl Fn(Failure) -> Error {
+        |failure| failure.at(&self.source.address)
+    }
+
+    async fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
+        let caller = self.acquirer();
+        let Some((replicas, at_most)) = self.options.replicas else {
+            return reply::answer(&caller.call(self.keys().acquire(ask)).await?, ask);
+        };
+        let mut wait = cmd("WAIT");
+        wait.arg(replicas).arg(at_most.as_millis().max(1).to_string());
+        let values = caller.send(&[self.keys().acquire(ask)], &[wait]).await?;
+        let [value, reached] = &*values else { return Err(Failure::strange("an answer of another length")) };
+        let (answer, reached) = (reply::answer(value, ask)?, reply::unsigned(reached)?);
+        if matches!(answer, Answer::Granted(_)) && reached < replicas.into() {
+            caller.call(self.keys().of_lease(Script::Release, &ask.key, &ask.lease)).await?;
+            return Err(Failure::Unavailable(format!(
+                "{reached} of {replicas} replicas had the lease within {at_most:?}; it was given back"
+            )));
+        }
+        Ok(answer)
+    }
+
+    async fn renew_all(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Failure> {
+        let (orders, calls): (Vec<_>, Vec<_>) = self.keys().renew(batch).into_iter().unzip();
+        let mut renewed = vec![Renewed::Lost; batch.len()];
+        if calls.is_empty() {
+            return Ok(renewed);
+        }
+        let values = self.caller().send(&calls, &[]).await?;
+        for (order, value) in orders.iter().zip(&values) {
+            let answers = reply::list(value)?;
+            if answers.len() != order.len() {
+                return Err(Failure::strange("answers to other renewals"));
+            }
+            for (entry, answer) in order.iter().zip(answers) {
+                renewed[*entry] = reply::renewed(answer, &batch[*entry])?;
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// A call whose answer is yes or no.
+    async fn says(&self, caller: Caller<'_>, script: Script, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
+        let said = async { reply::int(&caller.call(self.keys().of_lease(script, key, lease)).await?) };
+        said.await.map(|said| said == 1).map_err(self.failed())
+    }
+}
+
+#[async_trait]
+impl LeaseStore for RedisStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::networked()
+    }
+
+    fn open(&self, process: &ProcessId, runtime: &Handle, hints: mpsc::Sender<Hint>) {
+        if self.sessions.runtime().is_none() {
+            // What was made for somebody's question moves to the thread that is there to keep it.
+            self.commands.reset();
+            self.replicated.iter().for_each(Link::reset);
+        }
+        self.sessions.open(&self.source, &self.options, process, runtime, hints);
+    }
+
+    async fn acquire(&self, ask: &Ask) -> Result<Answer, Error> {
+        if ask.queueing == Queueing::Wait {
+            self.sessions.heard(&ask.process, Instant::now() + self.options.response_timeout).await;
+        }
+        self.ask(ask).await.map_err(self.failed())
+    }
+
+    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
+        self.says(self.acquirer(), Script::Release, key, lease).await
+    }
+
+    async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {
+        self.renew_all(batch).await.map_err(self.failed())
+    }
+
+    async fn spend(&self, spend: &Spend) -> Result<Spent, Error> {
+        let spent = async { reply::spent(&self.caller().call(self.keys().spend(spend)).await?) };
+        spent.await.map_err(self.failed())
+    }
+
+    async fn resize(&self, key: &LockKey, leases: Option<u32>) -> Result<(), Error> {
+        self.caller().call(self.keys().resize(key, leases)).await.map(drop).map_err(self.failed())
+    }
+
+    async fn list(&self, limit: usize) -> Result<Vec<LockSummary>, Error> {
+        view::list(&self.caller(), &self.keys(), limit).await.map_err(self.failed())
+    }
+
+    async fn inspect(&self, key: &LockKey) -> Result<Option<LockState>, Error> {
+        view::inspect(&self.caller(), &self.keys(), key).await.map_err(self.failed())
+    }
+
+    async fn revoke(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
+        self.says(self.caller(), Script::Revoke, key, lease).await
+    }
+
+    async fn force_release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
+        self.says(self.caller(), Script::ForceRelease, key, lease).await
+    }
+
+    async fn diagnose(&self) -> Result<Vec<Finding>, Error> {
+        view::diagnose(&self.caller()).await.map_err(self.failed())
+    }
+
+    async fn close(&self, process: &ProcessId) {
+        self.sessions.close(process);
+    }
+}

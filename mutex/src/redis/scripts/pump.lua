@@ -1,0 +1,76 @@
+-- Hands what is free to those who wait.
+
+-- Tells a process about one of its leases: what, the lease, the lock. False where nobody hears: its connection is gone, and with it the process, or it will ask again.
+local function tell(process, news, lease)
+  local hint = news .. ' ' .. lease .. ' ' .. string.sub(state, #NAMESPACE + 2, -2)
+  if string.sub(process, 1, 1) == 'p' then
+    return redis.call('PUBLISH', NAMESPACE .. process, hint) > 0
+  end
+  -- A list that the process blocks on; what nobody takes vanishes.
+  local inbox = NAMESPACE .. process
+  if redis.call('RPUSH', inbox, hint) == 1 then redis.call('PEXPIRE', inbox, INBOX) end
+  return true
+end
+
+local function look(process, lease, after)
+  return tell(process, 'l' .. text(after), lease)
+end
+
+-- Until when the lock is kept for a parked place before `rank` that was passed over too often.
+local function kept_until(rank)
+  if not lock.bypassed or lock.bypasses < MAX_BYPASS then return end
+  local place = first_parked()
+  if not place or place.lease ~= lock.bypassed or place.rank >= rank then return end
+  local instant = place.due + LATENESS
+  if instant > now then return instant end
+end
+
+-- Counts that a lease goes to `rank` past the first of those who are away.
+local function pass_over(rank)
+  local place = first_parked()
+  if not place or place.rank >= rank then return end
+  if lock.bypassed == place.lease then
+    lock.bypasses = lock.bypasses + 1
+  else
+    lock.bypassed, lock.bypasses = place.lease, 1
+  end
+end
+
+-- When the head of the line should ask again, should nobody tell it.
+local function look_in()
+  local back = kept_back()
+  if back then return back - now end
+  local after
+  for at = 1, #holders do
+    local left = math.max(holders[at][ENDS] - now, 0)
+    if not after or left < after then after = left end
+  end
+  local head = first_live()
+  local kept = head and kept_until(head.rank)
+  if kept and (not after or kept - now < after) then after = kept - now end
+  return after or WAITER_TTL
+end
+
+local function pump()
+  if not lock.line or not lock.leases or kept_back() then return end
+  local granted = false
+  for _ = 1, AT_ONCE do
+    local head = first_live()
+    if not head then return end
+    if head.ends <= now then
+      leave(head.lease)
+    elseif head.weight > lock.leases - used() or kept_until(head.rank) then
+      -- Strict: those behind a heavy one wait with it, or it would wait for ever.
+      break
+    else
+      leave(head.lease)
+      if tell(head.process, 'g', head.lease) then
+        pass_over(head.rank)
+        grant(head, math.min(head.ttl, PROBATION))
+        granted = true
+      end
+    end
+  end
+  local head = granted and first_live()
+  if head then look(head.process, head.lease, look_in()) end
+end

@@ -1,0 +1,112 @@
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{
+    fault::Fault,
+    job::{Job, Kind, Work},
+    location::Location,
+    transaction::Transaction,
+    turnstile,
+    writer::Writer,
+};
+use crate::{
+    Error,
+    store::{Hint, ProcessId},
+};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the thread is told.
+pub(super) enum Command {
+    /// A process of ours hears hints from now on.
+    Open(ProcessId, mpsc::Sender<Hint>),
+    /// It ends.
+    Close(ProcessId, oneshot::Sender<()>),
+    Do(Box<dyn Job>),
+}
+
+/// The way to the one thread that uses the file, which starts with the first command.
+pub(super) struct Link {
+    pub(super) location: Location,
+    /// Unbounded: whoever sends a question awaits the answer, so there are never many more in it than callers.
+    sender: Sender<Command>,
+    /// Where the thread will read, until it has started.
+    unstarted: Mutex<Option<Receiver<Command>>>,
+    started: AtomicBool,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn new(location: Location) -> Self {
+        let (sender, receiver) = channel();
+        Self { location, sender, unstarted: Mutex::new(Some(receiver)), started: AtomicBool::new(false) }
+    }
+
+    /// Hands a command over.
+    pub(super) fn send(&self, command: Command) -> Result<(), Error> {
+        if !self.started.load(Ordering::Acquire) {
+            let mut unstarted = self.unstarted.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(receiver) = unstarted.take() {
+                let writer = Writer::new(self.location.clone(), receiver);
+                let thread = std::thread::Builder::new().name("celeriac-locks".into());
+                thread.spawn(move || writer.run()).map_err(|error| self.unavailable(error.to_string()))?;
+                self.started.store(true, Ordering::Release);
+            }
+        }
+        self.sender.send(command).map_err(|_| Error::Closed)
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        act: impl FnOnce(&mut Transaction<'_, '_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (work, mut result) = Work::new(kind, act);
+        self.send(Command::Do(Box::new(work)))?;
+        let answer = if let Ok(answer) = timeout(PATIENCE, &mut result).await {
+            answer.ok()
+        } else {
+            // First closed, then looked at: what was answered at the last moment is not lost.
+            result.close();
+            let locked = || Err(Fault::Unavailable(turnstile::holder(&self.location)));
+            Some(result.try_recv().unwrap_or_else(|_| locked()))
+        };
+        let answer = answer.unwrap_or_else(|| Err(Fault::Unavailable("its thread has ended".into())));
+        answer.map_err(|fault| fault.into_error(&self.location))
+    }
+
+    /// Takes leave of a process.
+    pub(super) async fn close(&self, process: ProcessId) {
+        if !self.started.load(Ordering::Acquire) {
+            return;
+        }
+        let (answer, done) = oneshot::channel();
+        if self.send(Command::Close(process, answer)).is_ok() {
+            // What is not done now is done by whoever finds that the process has ended.
+            let _ = timeout(PATIENCE, done).await;
+        }
+    }
+
+    fn unavailable(&self, message: String) -> Error {
+        Fault::Unavailable(message).into_error(&self.location)
+    }
+}

@@ -1,0 +1,74 @@
+use rusqlite::{Row, params, types::Type};
+
+use super::{
+    clock::{signed, unsigned},
+    holders,
+    line::found,
+    statements::Statements,
+};
+use crate::rules::{Lock, Micros};
+
+/// One lock as its row has it.
+pub(super) struct Loaded {
+    pub(super) lock: Lock,
+    /// Whether there is a row.
+    pub(super) known: bool,
+    /// Whether anybody waits, or did when nobody looked.
+    pub(super) crowded: bool,
+    /// When it was last changed.
+    pub(super) used_at: Micros,
+}
+
+pub(super) fn load(statements: &mut Statements<'_>, key: &str) -> rusqlite::Result<Loaded> {
+    let unknown = Loaded { lock: Lock::default(), known: false, crowded: false, used_at: 0 };
+    Ok(found(statements.load.query_row([key], read))?.unwrap_or(unknown))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Loaded> {
+    let number = |column: usize| row.get::<_, i64>(column).map(unsigned);
+    let optional = |column: usize| row.get::<_, Option<i64>>(column).map(|number| number.map(unsigned));
+    let holders: Option<String> = row.get(8)?;
+    let bypassed: Option<String> = row.get(6)?;
+    let lock = Lock {
+        leases: row.get(0)?,
+        resized: row.get(1)?,
+        fence: number(2)?,
+        ranks: number(3)?,
+        mean_hold: optional(4)?,
+        reassert_until: optional(5)?,
+        holders: holders.map_or(Ok(Vec::new()), |text| holders::decode(&text).ok_or_else(illegible))?,
+        bypassed: bypassed.map(|lease| Ok::<_, rusqlite::Error>((lease.into(), row.get(7)?))).transpose()?,
+    };
+    Ok(Loaded { lock, known: true, crowded: row.get(10)?, used_at: number(9)? })
+}
+
+fn illegible() -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(8, Type::Text, "another program has written this lock's holders".into())
+}
+
+/// Writes it back; `known` says whether there is a row.
+pub(super) fn store(
+    statements: &mut Statements<'_>,
+    key: &str,
+    lock: &Lock,
+    known: bool,
+    now: Micros,
+) -> rusqlite::Result<()> {
+    let (bypassed_lease, bypassed) =
+        lock.bypassed.as_ref().map_or((None, 0), |(lease, times)| (Some(lease.as_str()), *times));
+    let statement = if known { &mut statements.update } else { &mut statements.insert };
+    statement.execute(params![
+        key,
+        lock.leases,
+        lock.resized,
+        signed(lock.fence),
+        signed(lock.ranks),
+        lock.mean_hold.map(signed),
+        lock.reassert_until.map(signed),
+        bypassed_lease,
+        bypassed,
+        holders::encode(&lock.holders),
+        signed(now),
+    ])?;
+    Ok(())
+}

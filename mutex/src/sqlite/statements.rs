@@ -1,0 +1,96 @@
+use rusqlite::{Connection, Statement};
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
+        /// The statements of the thread, prepared once. (rusqlite's own cache is a feature that not every version in our range has.)
+        pub(super) struct Statements<'c> { $($(#[$doc])* pub(super) $name: Statement<'c>,)+ }
+
+        impl<'c> Statements<'c> {
+            pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+                Ok(Self { $($name: connection.prepare($sql)?,)+ })
+            }
+        }
+
+        #[cfg(test)]
+        const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql),)+];
+    };
+}
+
+statements! {
+    begin = "BEGIN IMMEDIATE";
+    commit = "COMMIT";
+
+    /// A lock, and whether anybody waits for it.
+    load = "SELECT leases, resized, fence, ranks, mean_hold, reassert_until, bypassed_lease, bypassed, holders, used_at,
+            EXISTS (SELECT 1 FROM celeriac_lock_waiter WHERE key = ?1)
+        FROM celeriac_lock WHERE key = ?1";
+    insert = "INSERT INTO celeriac_lock
+            (key, leases, resized, fence, ranks, mean_hold, reassert_until, bypassed_lease, bypassed, holders, used_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    update = "UPDATE celeriac_lock SET leases = ?2, resized = ?3, fence = ?4, ranks = ?5, mean_hold = ?6, reassert_until = ?7,
+            bypassed_lease = ?8, bypassed = ?9, holders = ?10, used_at = ?11
+        WHERE key = ?1";
+    /// The locks that a process holds, as far as a text within a text can tell, and those that it waits for.
+    concerned = "SELECT key FROM celeriac_lock WHERE holders IS NOT NULL AND instr(holders, ?1) > 0
+        UNION SELECT key FROM celeriac_lock_waiter WHERE process = ?2 AND parked = 0";
+
+    waiter = "SELECT rank, lease, process, weight, ttl, since, until, due, owner FROM celeriac_lock_waiter
+        WHERE key = ?1 AND lease = ?2";
+    first_waiter = "SELECT rank, lease, process, weight, ttl, since, until, due, owner FROM celeriac_lock_waiter
+        WHERE key = ?1 AND parked = ?2 ORDER BY rank LIMIT 1";
+    renew_waiter = "UPDATE celeriac_lock_waiter SET until = ?5, due = ?6, weight = ?7, ttl = ?8
+        WHERE key = ?1 AND lease = ?2 AND parked = ?3 AND rank = ?4";
+    add_waiter = "INSERT INTO celeriac_lock_waiter (key, parked, rank, lease, process, weight, ttl, since, until, due, owner)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    remove_waiter = "DELETE FROM celeriac_lock_waiter WHERE key = ?1 AND lease = ?2
+        RETURNING rank, lease, process, weight, ttl, since, until, due, owner";
+    stale_waiters = "SELECT lease FROM celeriac_lock_waiter WHERE key = ?1 AND until <= ?2 ORDER BY until, rank LIMIT ?3";
+    waiters_of = "SELECT lease FROM celeriac_lock_waiter WHERE key = ?1 AND process = ?2 AND parked = 0";
+    waiters_after = "SELECT count(*) FROM celeriac_lock_waiter WHERE key = ?1 AND parked = ?2 AND rank >= ?3 AND rank < ?4";
+    crowd_before = "SELECT coalesce(sum(waiters), 0) FROM celeriac_lock_crowd WHERE key = ?1 AND parked = ?2 AND bucket < ?3";
+    join_crowd = "INSERT INTO celeriac_lock_crowd (key, parked, bucket, waiters) VALUES (?1, ?2, ?3, 1)
+        ON CONFLICT (key, parked, bucket) DO UPDATE SET waiters = waiters + 1";
+    leave_crowd = "UPDATE celeriac_lock_crowd SET waiters = waiters - 1 WHERE key = ?1 AND parked = ?2 AND bucket = ?3";
+    thin_crowd = "DELETE FROM celeriac_lock_crowd WHERE key = ?1 AND parked = ?2 AND bucket = ?3 AND waiters <= 0";
+
+    add_hint = "INSERT INTO celeriac_lock_hint (process, lease, key, after) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (process, lease) DO UPDATE SET key = ?3, after = ?4";
+    any_hint = "SELECT 1 FROM celeriac_lock_hint WHERE process = ?1 LIMIT 1";
+    take_hints = "DELETE FROM celeriac_lock_hint WHERE process = ?1 RETURNING lease, key, after";
+
+    rate = "SELECT back_at FROM celeriac_rate WHERE key = ?1";
+    set_rate = "INSERT INTO celeriac_rate (key, back_at) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET back_at = ?2";
+    rates_from = "SELECT key, back_at FROM celeriac_rate WHERE key > ?1 ORDER BY key LIMIT ?2";
+    remove_rate = "DELETE FROM celeriac_rate WHERE key = ?1";
+
+    locks_from = "SELECT key, holders IS NULL AND NOT resized AND used_at <= ?3 FROM celeriac_lock
+        WHERE key > ?1 ORDER BY key LIMIT ?2";
+    remove_lock = "DELETE FROM celeriac_lock WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM celeriac_lock_waiter WHERE key = ?1)";
+    swept = "SELECT swept FROM celeriac_lock_clock";
+    set_swept = "UPDATE celeriac_lock_clock SET swept = ?1, reached = max(reached, ?2)";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    #[test]
+    fn no_statement_scans_a_table_or_sorts_but_the_one_for_the_dead() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&connection).unwrap();
+        for (name, sql) in ALL.iter().filter(|(name, _)| !["begin", "commit", "concerned"].contains(name)) {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            for index in 1..=plan.parameter_count() {
+                plan.raw_bind_parameter(index, 1).unwrap();
+            }
+            let mut rows = plan.raw_query();
+            while let Some(step) = rows.next().unwrap() {
+                let step: String = step.get(3).unwrap();
+                let scans =
+                    step.starts_with("SCAN") && step != "SCAN CONSTANT ROW" && step != "SCAN celeriac_lock_clock";
+                assert!(!scans && !step.contains("TEMP B-TREE"), "{name}: {step}");
+            }
+        }
+    }
+}

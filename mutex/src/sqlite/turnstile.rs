@@ -1,0 +1,101 @@
+//! Whose turn it is to write: SQLite's own waiting lets one process starve the others.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+};
+
+use super::{fault::Fault, location::Location};
+
+/// Two file locks that the operating system frees when their process ends. Who waits for `lock` holds `turn`, so a process that has
+/// just written queues behind the one that waits. They are the ones that a broker in the same file queues at.
+#[derive(Debug)]
+pub(super) struct Turnstile {
+    turn: File,
+    lock: File,
+}
+
+/// The right to write, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'t>(&'t File);
+
+const TURN: &str = "-turn";
+const LOCK: &str = "-lock";
+
+impl Turnstile {
+    pub(super) fn open(location: &Location) -> Result<Self, Fault> {
+        Ok(Self { turn: open(&location.beside(TURN))?, lock: open(&location.beside(LOCK))? })
+    }
+
+    /// Waits for its turn, for as long as it takes.
+    pub(super) fn enter(&self) -> Result<Turn<'_>, Fault> {
+        let fault = |fault: io::Error| Fault::Unavailable(format!("the lock file beside it can't be locked: {fault}"));
+        self.turn.lock().map_err(fault)?;
+        let locked = self.lock.lock();
+        self.turn.unlock().map_err(fault)?;
+        locked.map_err(fault)?;
+        Ok(Turn(&self.lock))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Fails only for a file that is not open; closing it unlocks it as well.
+        let _ = self.0.unlock();
+    }
+}
+
+fn open(path: &Path) -> Result<File, Fault> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|fault| {
+        Fault::Refused(format!("{} can't be opened: {fault}; this user must be able to write it", path.display()))
+    })
+}
+
+/// Who keeps others from writing, as far as the system tells (Linux does).
+pub(super) fn holder(location: &Location) -> String {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    for file in [LOCK, "-shm", TURN].map(|suffix| location.beside(suffix)) {
+        if let Some(pid) = inode(&file).and_then(|inode| holding(&locks, inode)) {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            return format!("{} is locked by process {pid} ({})", file.display(), name.trim());
+        }
+    }
+    format!("it did not answer in time; {} may be locked by another process", location.path.display())
+}
+
+#[cfg(unix)]
+fn inode(path: &Path) -> Option<u64> {
+    Some(std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).ok()?))
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Path) -> Option<u64> {
+    None
+}
+
+/// The process that holds a write lock on `inode`, by the text of `/proc/locks`.
+fn holding(locks: &str, inode: u64) -> Option<u32> {
+    let inode = inode.to_string();
+    locks.lines().find_map(|line| {
+        // Waiting ones have an arrow after their number: `1: -> FLOCK ..`.
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, _, _, "WRITE", pid, file, ..] = fields.as_slice() else { return None };
+        (file.rsplit(':').next() == Some(inode.as_str())).then(|| pid.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_found_among_locks_and_waiters() {
+        let locks = "\
+1: POSIX  ADVISORY  READ 11 fe:00:500 128 128
+1: -> FLOCK  ADVISORY  WRITE 13 fe:00:400 0 EOF
+1: FLOCK  ADVISORY  WRITE 12 fe:00:400 0 EOF
+";
+        assert_eq!([400, 500, 600].map(|inode| holding(locks, inode)), [Some(12), None, None]);
+    }
+}
