@@ -78,7 +78,7 @@ pub(crate) struct Names {
 }
 
 /// What is counted where it happens.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Counters {
     finished: IntCounterVec,
     durations: HistogramVec,
@@ -107,15 +107,8 @@ impl Counters {
     }
 
     pub(super) fn collect(&self) -> Vec<MetricFamily> {
-        let counters = [
-            &self.finished,
-            &self.retries,
-            &self.deferrals,
-            &self.dead,
-            &self.redeliveries,
-            &self.lost,
-            &self.repeats,
-        ];
+        let counters =
+            [&self.finished, &self.retries, &self.deferrals, &self.dead, &self.redeliveries, &self.lost, &self.repeats];
         let histograms = [&self.durations, &self.waits];
         counters
             .into_iter()
@@ -210,7 +203,8 @@ impl Book {
             columns,
         };
         for (_, task, queue) in &names.tasks {
-            if let (Some(row), Some(column)) = (row(task), book.columns.iter().find(|(name, _)| name.as_str() == *queue))
+            if let (Some(row), Some(column)) =
+                (row(task), book.columns.iter().find(|(name, _)| name.as_str() == *queue))
             {
                 book.begin(row, *column.1, POSSIBLE);
             }
@@ -225,10 +219,6 @@ impl Book {
         self.tasks.iter().map(|task| task.name)
     }
 
-    pub(super) fn collect(&self) -> Vec<MetricFamily> {
-        self.counters.collect()
-    }
-
     fn begin(&self, row: usize, column: usize, possible: &[(Outcome, &[Reason])]) {
         let pair = self.pair(row, column);
         for (outcome, reasons) in possible {
@@ -240,7 +230,10 @@ impl Book {
 
     fn pair(&self, row: usize, column: usize) -> &PairCells {
         self.pairs[row * self.queues.len() + column].get_or_init(|| PairCells {
-            retries: self.counters.retries.with_label_values(&[self.tasks[row].name, self.queues[column].name.as_str()]),
+            retries: self
+                .counters
+                .retries
+                .with_label_values(&[self.tasks[row].name, self.queues[column].name.as_str()]),
             cells: (0..Outcome::ALL.len() * Reason::ALL.len()).map(|_| OnceLock::new()).collect(),
         })
     }
