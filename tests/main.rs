@@ -10,6 +10,7 @@ mod support;
 mod work;
 
 mod demo;
+mod metrics;
 
 mod amqp_conformance;
 mod amqp_consume;

@@ -7,7 +7,7 @@ use celeriac_broker::{Broker, Consumer, Delivery, Error as BrokerError, Outcome,
 use crate::{Error, execution::Original, leases::Home, registry::Registry, shared::Shared, worker::PoolSpec};
 
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Setup;
+pub(crate) struct Setup {}
 
 #[derive(Debug, Default)]
 pub(crate) struct Meter;
@@ -25,12 +25,7 @@ impl Setup {
     }
 }
 
-#[expect(
-    clippy::unused_self,
-    clippy::unnecessary_wraps,
-    clippy::unused_async,
-    reason = "the same signatures as where something is done"
-)]
+#[expect(clippy::unused_self, clippy::unused_async, reason = "the same signatures as where something is done")]
 impl Meter {
     pub(crate) async fn begin<S>(&self, _shared: &Arc<Shared<S>>) -> Result<Begun, Error> {
         Ok(Begun)
