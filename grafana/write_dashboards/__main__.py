@@ -4,6 +4,8 @@ import json
 import pathlib
 import sys
 
+sys.dont_write_bytecode = True
+
 import locks
 import overview
 import reliability
