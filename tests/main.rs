@@ -10,6 +10,7 @@ mod support;
 mod work;
 
 mod demo;
+mod grafana;
 mod metrics;
 
 mod amqp_conformance;

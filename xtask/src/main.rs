@@ -25,7 +25,7 @@ cargo xtask bench [--without PART].. [--quick] [NAME..]
 cargo xtask services [--without PART].. [-- COMMAND ARGUMENT..]
     starts the services and runs COMMAND with their addresses in its environment, by default a shell
 
-PART is amqp, redis, celery or jdupes. CELERIAC_TEST_AMQP_URL and CELERIAC_TEST_REDIS_URL name running
+PART is amqp, redis, celery, jdupes or prometheus. CELERIAC_TEST_AMQP_URL and CELERIAC_TEST_REDIS_URL name running
 services to use instead of private ones.";
 
 /// Why a command did not succeed.
