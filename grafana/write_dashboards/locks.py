@@ -34,7 +34,7 @@ DASHBOARD = dashboard("locks", "Locks and semaphores", "Contention, waits and ho
     graph("Wait for a lock, p95", "Time that a task was put off for the lock included. Rising with the hold beside it: what runs under "
           "the lock has become slow. Rising alone: more work arrives.", "s",
           [(quantile(0.95, WAIT, ", kind, lock"), "{{kind}} {{lock}}")], above(10, 60)),
-    graph("Hold, p95", "Look at what runs under the lock that rises.", "s", [(quantile(0.95, HOLD, ", kind, lock"), "{{kind}} {{lock}}")]),
+    graph("Hold, p95", "How long leases are held. Rising: everybody behind waits longer; look at what runs under that lock.", "s", [(quantile(0.95, HOLD, ", kind, lock"), "{{kind}} {{lock}}")]),
     graph("Oldest hold", "A line that climbs without end: its holder hangs, and everybody behind it waits. `celeriac lock show LOCK` "
           "names it; `celeriac lock revoke LOCK` asks it to let go.", "s",
           [(f"max by (kind, lock) (celeriac_lock_oldest_hold_seconds{L}}})", "{{kind}} {{lock}}")], above(300, 900)),

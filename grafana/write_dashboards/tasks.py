@@ -18,19 +18,19 @@ DASHBOARD = dashboard("tasks", "Tasks", "What each task does: rate, errors, dura
     variable("queue", "Queue", "label_values(celeriac_tasks_finished_total{J}, queue)"),
     variable("task", "Task", 'label_values(celeriac_tasks_finished_total{J,queue=~"$queue"}, task)'),
 ], [
-    stat("Tasks ended", "Tasks that came to their end, without retries and deferrals.", "ops", f"sum(rate({ENDED}[R]))", CALM, 4, 2),
+    stat("Tasks ended", "Tasks that came to their end, without retries and deferrals. 0 while messages wait: look at readiness.", "ops", f"sum(rate({ENDED}[R]))", CALM, 4, 2),
     stat("Failed", "Share of the tasks that ended in a dead letter. Read why below, and the errors by `celeriac dead list QUEUE`.",
          "percentunit", f"sum(rate({BAD}[R])) / (sum(rate({ENDED}[R])) > 0) or vector(0)", above(0.01, 0.05), 4, 1),
     stat("Run time, p95", "95 of 100 runs were shorter. Compare it with the tasks' soft and hard limits.", "s",
          quantile(0.95, "celeriac_task_duration_seconds", T, window="[$__range]"), CALM, 4),
     stat("Wait for a slot, p95", "How long due messages wait. High: more slots or workers, see Overview, Busy slots.", "s",
          quantile(0.95, "celeriac_task_queue_wait_seconds", Q, window="[$__range]"), above(60, 300), 4),
-    stat("Running", "Runs in progress now.", "short", f"sum(celeriac_tasks_running{T}}})", CALM, 4),
+    stat("Running", "Runs in progress now. As many as there are slots: see who takes them, below, and whether messages wait.", "short", f"sum(celeriac_tasks_running{T}}})", CALM, 4),
     stat("Oldest run", "Age of the oldest run in progress. Longer than the task ever needs: it hangs; its log says where, and a hard "
          "limit ends the next one.", "s", f"max(celeriac_task_oldest_run_seconds{T}}})", above(900, 3600), 4),
 
     row("Rate and errors"),
-    graph("Ended, by task", "Who makes the load.", "ops", [(f"sum by (task) (rate({ENDED}[R])) > 0", "{{task}}")], stacked=True),
+    graph("Ended, by task", "Who makes the load. Filter by queue and task above to look closer at one.", "ops", [(f"sum by (task) (rate({ENDED}[R])) > 0", "{{task}}")], stacked=True),
     graph("Settled, by outcome and reason", "What became of deliveries that did not simply succeed. `deferred busy`: a lock is "
           "contended, see Locks. `retried`: see the log of one task.", "ops",
           [(f'sum by (outcome, reason) (rate({FINISHED},outcome!="succeeded"}}[R])) > 0', "{{outcome}} {{reason}}")]),

@@ -12,8 +12,8 @@ use celeriac::{Check, prelude::*};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// The ordinary case: soon done.
-#[task(name = "mail.send", queue = "mail", retry(max_attempts = 3, backoff = "200ms..1s", jitter = equal))]
-async fn send(ctx: Context<()>, n: u64) -> Result<(), TaskError> {
+#[task(name = "mail.deliver", queue = "mail", retry(max_attempts = 3, backoff = "200ms..1s", jitter = equal))]
+async fn deliver(ctx: Context<()>, n: u64) -> Result<(), TaskError> {
     sleep(Duration::from_millis(5 + n * 37 % 90)).await;
     // A server that is ill now and then.
     if n.is_multiple_of(9) && ctx.attempt() == 1 { Err(TaskError::new("421 try again later")) } else { Ok(()) }
@@ -22,6 +22,7 @@ async fn send(ctx: Context<()>, n: u64) -> Result<(), TaskError> {
 /// One at a time for each account; some accounts are refused for good.
 #[task(name = "billing.charge", queue = "billing", mutex("account", key = account), check = is_open, retry(max_attempts = 2, backoff = "300ms..300ms"))]
 async fn charge(account: u64, n: u64) -> Result<(), TaskError> {
+    let _locked = account;
     sleep(Duration::from_millis(20 + n * 13 % 60)).await;
     match n % 50 {
         7 => Err(TaskError::permanent(TaskError::new("card refused"))),
@@ -32,7 +33,7 @@ async fn charge(account: u64, n: u64) -> Result<(), TaskError> {
 }
 
 async fn is_open(task: &Charge) -> Check {
-    if task.n % 20 == 3 { Check::Skip } else { Check::Run }
+    if task.n % 20 == 3 { Check::Skip("it is closed".into()) } else { Check::Run }
 }
 
 /// Two at once for each dealer, and no more than a few a second.
@@ -83,7 +84,7 @@ async fn publish(broker: Broker) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for n in 0_u64.. {
         ticks.tick().await;
-        let _ = broker.publish(Send { n }).await;
+        let _ = broker.publish(Deliver { n }).await;
         let _ = broker.publish(Charge { account: n % 4, n }).await;
         if n.is_multiple_of(2) {
             let dealer = ["eu", "us"][usize::from(n.is_multiple_of(4))];
@@ -108,7 +109,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let broker = Broker::from_env()?;
     let worker = Worker::builder()
         .broker(broker.clone())
-        .register::<Send>()
+        .register::<Deliver>()
         .register::<Charge>()
         .register::<Fetch>()
         .register::<Import>()

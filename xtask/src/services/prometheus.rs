@@ -16,7 +16,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it with this configuration, in which `rule_files` have absolute paths, and waits until it accepts connections.
+    /// Starts it with this configuration, in which `rule_files` have absolute paths, and waits until it answers queries.
     ///
     /// # Errors
     /// [`Error::Missing`] where Prometheus is not installed, [`Error::NotReady`] when it does not start.
@@ -25,11 +25,14 @@ impl Prometheus {
             program::find("prometheus", &[]).ok_or(Error::Missing { program: "prometheus", install: INSTALL })?;
         let (folder, port) = (Folder::create("prometheus")?, free_port()?);
         let file = folder.write("prometheus.yml", configuration)?;
-        let mut command = Command::new(server);
+        // It says on stderr that it is ready; only lines of stdout are waited for.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(server);
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        let process = Process::start("Prometheus", &mut command, &folder.path().join("log"), &Ready::Port(port))?;
+        let ready = Ready::Line("Server is ready to receive web requests");
+        let process = Process::start("Prometheus", &mut command, &folder.path().join("log"), &ready)?;
         Ok(Self { port, _process: process, folder })
     }
 
