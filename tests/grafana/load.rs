@@ -13,7 +13,7 @@ use super::{
 use crate::support::{Child, PrivateRabbit, Proxy, example};
 
 /// What fails is noticed after seconds, and read by one scrape a second; the rest is a machine out of breath.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(90);
 
 /// How the worker whose connections fail is called in expressions.
 const FAULTY: &str = "instance=~\".*:PORT\"";

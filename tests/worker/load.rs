@@ -36,24 +36,25 @@ async fn is_open(task: &Charge) -> Check {
     if task.n % 20 == 3 { Check::Skip("it is closed".into()) } else { Check::Run }
 }
 
-/// Two at once for each dealer, and no more than a few a second.
-#[task(name = "feeds.fetch", queue = "feeds", semaphore("dms", key = dealer, leases = 2, ttl = "2s"), rate("dms", key = dealer, "4/s", burst = 2))]
+/// Two at once for each dealer.
+#[task(name = "feeds.fetch", queue = "feeds", semaphore("dms", key = dealer, leases = 2, ttl = "2s"))]
 async fn fetch(dealer: String) -> Result<(), TaskError> {
     sleep(Duration::from_millis(if dealer == "eu" { 600 } else { 250 })).await;
     Ok(())
 }
 
-/// One at a time, and long.
-#[task(name = "feeds.import", queue = "feeds", mutex("import", ttl = "2s"))]
-async fn import(n: u64) -> Result<(), TaskError> {
-    sleep(Duration::from_millis(1500 + n % 1000)).await;
+/// One at a time for each shop, and long.
+#[task(name = "feeds.import", queue = "feeds", mutex("import", key = shop, ttl = "2s"))]
+async fn import(shop: u64) -> Result<(), TaskError> {
+    sleep(Duration::from_millis(4000 + shop * 300)).await;
     Ok(())
 }
 
-/// Takes a slot for seconds; the soft limit stops some.
+/// Takes a slot for seconds, and begins once a second at most; the soft limit stops some.
 #[task(
     name = "reports.build",
     queue = "reports",
+    rate("1/s"),
     soft_time_limit = "3s",
     time_limit = "4s",
     retry(max_attempts = 2, backoff = "1s..1s")
@@ -91,9 +92,9 @@ async fn publish(broker: Broker) {
             let _ = broker.publish(Fetch { dealer: dealer.to_owned() }).await;
         }
         if n.is_multiple_of(12) {
-            let _ = broker.publish(Import { n }).await;
+            let _ = broker.publish(Import { shop: n / 12 % 5 }).await;
         }
-        if n.is_multiple_of(6) {
+        if n.is_multiple_of(16) {
             let _ = broker.publish(Build { n }).await;
             let _ = broker.message(Build { n: 1 }).delay(Duration::from_secs(20)).publish().await;
         }
@@ -117,7 +118,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .register::<Render>()
         .pool("mail", Pool::new(8))
         .pool("billing", Pool::new(4))
-        .pool("feeds", Pool::new(8))
+        .pool("feeds", Pool::new(16))
         .pool("reports", Pool::new(4))
         .metrics_addr(env::var("CELERIAC_METRICS_ADDR").unwrap_or_else(|_| "127.0.0.1:9464".to_owned()))
         .build()?;
