@@ -124,7 +124,9 @@ impl Stage {
         self.until("sum(celeriac_redeliveries_total) > 0").await;
         self.until("sum(celeriac_reconnects_total{backend=\"broker\"}) > 0").await;
 
-        // And its lock store, for longer than its leases live.
+        // And its lock store, while it holds a lease, for longer than that lives.
+        let fresh = "(celeriac_lock_oldest_hold_seconds{FAULTY,lock=\"import\"} > 0) < 2";
+        self.until(&format!("max({})", fresh.replace("FAULTY", FAULTY))).await;
         self.redis_proxy.cut();
         self.until("sum(celeriac_lease_renewals_total{result=\"failed\"}) > 0").await;
         self.until("sum(celeriac_leases_lost_total{reason=\"unreachable\"}) > 0").await;
