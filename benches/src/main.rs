@@ -10,6 +10,7 @@ mod cpu;
 mod idle;
 mod latency;
 mod measure;
+mod metrics_overhead;
 mod noop;
 mod peers;
 mod publish_and_run;
@@ -34,7 +35,7 @@ use row::Row;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every benchmark, in the order of the report.
-const BENCHES: [&str; 10] = [
+const BENCHES: [&str; 11] = [
     "publish-pipelined",
     "publish-serial",
     "run-noop",
@@ -44,6 +45,7 @@ const BENCHES: [&str; 10] = [
     "sqlite-latency",
     "sqlite-fairness",
     "idle",
+    "metrics-overhead",
     "peers",
 ];
 
@@ -90,6 +92,7 @@ async fn bench(name: &str, settings: &Settings) -> Result<Vec<Row>, Failure> {
         "sqlite-latency" => sqlite_latency::run(settings).await,
         "sqlite-fairness" => sqlite_fairness::run(settings).await,
         "idle" => idle::run(settings).await,
+        "metrics-overhead" => metrics_overhead::run(settings).await,
         "peers" => peers::run(settings).await,
         _ => Err("there is no such benchmark".into()),
     }

@@ -2,5 +2,6 @@
 
 mod amqp;
 mod private;
+mod redis;
 mod sqlite;
 mod stage;

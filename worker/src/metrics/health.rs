@@ -7,6 +7,7 @@ use std::{
 };
 
 use celeriac_broker::QueueName;
+use tokio_util::sync::CancellationToken;
 
 /// How long after its last tick an event loop counts as dead.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
@@ -19,6 +20,7 @@ const STALE_AFTER: Duration = Duration::from_secs(15);
 pub(super) struct Health {
     state: Mutex<State>,
     stopping: AtomicBool,
+    begun: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +61,12 @@ impl Health {
     /// The worker consumes.
     pub(super) fn start(&self) {
         self.state().started = Some(SystemTime::now());
+        self.begun.cancel();
+    }
+
+    /// Resolves when the worker consumes.
+    pub(super) async fn begun(&self) {
+        self.begun.cancelled().await;
     }
 
     /// The worker fetches no more.

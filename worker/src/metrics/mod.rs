@@ -8,6 +8,8 @@ mod hub;
 mod meter;
 mod reporter;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 use std::sync::Arc;

@@ -39,6 +39,8 @@ pub(super) struct Reporter {
 impl Reporter {
     pub(super) async fn run(self) {
         let mut elected: HashMap<String, MutexGuard> = HashMap::new();
+        // What there is to see begins with the worker's own consumers.
+        self.hub.health.begun().await;
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
