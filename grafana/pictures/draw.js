@@ -1,18 +1,20 @@
 // Runs in the page: what a stylesheet cannot draw.
 
 const PALETTE = ["#73bf69", "#f2cc0c", "#5794f2", "#ff780a", "#b877d9", "#f2495c", "#8ab8ff", "#ffa6b0", "#37872d", "#e0b400", "#1f60c4", "#96d98d"];
-const LEGEND = 48;
+const LEGEND = 50;
+const NAMED = { green: "#56a64b", red: "#f2495c", "dark-red": "#c4162a", orange: "#ff9830", "dark-orange": "#fa6400", blue: "#5794f2", purple: "#b877d9", text: "#ccccdc" };
+const color = (series, at) => NAMED[series.color] ?? PALETTE[at % PALETTE.length];
 const clock = (time) => new Date(time * 1000).toISOString().slice(11, 19);
 
 function axes(unit, splits) {
   const common = { stroke: "#8e8e99", grid: { stroke: "#24272c", width: 1 }, ticks: { show: false }, font: "10px DejaVu Sans" };
-  return [{ ...common, space: 70, values: (_, times) => times.map(clock) }, { ...common, size: 56, splits, values: (_, values) => values.map((value) => shown(value, unit)) }];
+  return [{ ...common, space: 70, size: 20, values: (_, times) => times.map(clock) }, { ...common, size: 56, splits, values: (_, values) => values.map((value) => shown(value, unit)) }];
 }
 
 function legend(place, series, unit) {
   const last = (values) => values.findLast((value) => value !== null);
   const items = series.map(({ legend: name, values }, at) =>
-    `<span><i style="background:${PALETTE[at % PALETTE.length]}"></i>${name || "value"} ${shown(last(values), unit)}</span>`);
+    `<span><i style="background:${color(series[at], at)}"></i>${name || "value"} ${shown(last(values), unit)}</span>`);
   place.insertAdjacentHTML("beforeend", `<div class="legend">${items.join("")}</div>`);
 }
 
@@ -39,8 +41,8 @@ function lines(place, { unit, times, series, limits, max, stacked, width, height
       plot.ctx.restore();
     }
   };
-  const style = (at) => ({ stroke: PALETTE[at % PALETTE.length], width: 1.3, points: { show: false }, spanGaps: false,
-    fill: PALETTE[at % PALETTE.length] + (stacked ? "90" : "14") });
+  const style = (at) => ({ stroke: color(series[at], at), width: 1.3, points: { show: false }, spanGaps: false,
+    fill: color(series[at], at) + (stacked ? "90" : "14") });
   new uPlot({ width, height: height - LEGEND, legend: { show: false }, cursor: { show: false }, axes: axes(unit),
     scales: { x: { time: false }, y: { range: [0, highest] } }, series: [{}, ...order.map(style)], hooks: { draw: [marks] } },
     [times, ...order.map((at) => tops[at])], place);

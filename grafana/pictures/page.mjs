@@ -63,7 +63,8 @@ function aligned(panel, span) {
   for (let time = span.start; time <= span.end; time += span.step) times.push(time);
   const series = panel.data.map((one) => {
     const at = new Map(one.values.map(([time, text]) => [Math.round((time - span.start) / span.step), number(text)]));
-    return { legend: one.legend, values: times.map((_, index) => (Number.isFinite(at.get(index)) ? at.get(index) : null)) };
+    const fixed = panel.fieldConfig.overrides.find((override) => override.matcher.options === one.legend)?.properties[0].value;
+    return { legend: one.legend, color: fixed?.fixedColor, values: times.map((_, index) => (Number.isFinite(at.get(index)) ? at.get(index) : null)) };
   });
   return { times, series };
 }

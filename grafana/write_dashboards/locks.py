@@ -1,6 +1,6 @@
 """Who waits for which lock, how long, and what was lost."""
 
-from model import CALM, above, any_is_bad, dashboard, graph, heatmap, row, stat, table, variable
+from model import CALM, above, any_is_bad, dashboard, graph, heatmap, row, some, stat, table, variable
 
 L = '{J,lock=~"$lock"'
 
@@ -59,13 +59,13 @@ DASHBOARD = dashboard("locks", "Locks and semaphores", "Contention, waits and ho
     graph("Leases lost, by reason", "Each is work that another may have begun. `unreachable`: the store did not answer for a ttl. "
           "`taken`: the process stood still (CPU limits, swap), or an operator released it. `overlong`: the task is past its hard "
           "limit. `revoked`: an operator asked.", "short",
-          [(f"sum by (lock, reason) (increase(celeriac_leases_lost_total{L}}}[R]))", "{{lock}} {{reason}}")], any_is_bad()),
+          [(some("lock, reason", f"increase(celeriac_leases_lost_total{L}}}[R])"), "{{lock}} {{reason}}")], any_is_bad()),
     graph("Renewals, by result", "`failed`: the store does not answer. `lost`: it answered that the lease is another's.", "ops",
           [("sum by (result) (rate(celeriac_lease_renewals_total{J}[R]))", "{{result}}")]),
     graph("Deferred for a lock or a rate limit", "Tasks that gave their slot back meanwhile. `locks_unavailable`: mend the lock store; "
           "tasks wait, none is lost.", "ops",
-          [('sum by (queue, reason) (rate(celeriac_task_deferrals_total{J,reason=~"busy|rate_limited|locks_unavailable|'
-            'lease_revoked"}[R]))', "{{queue}} {{reason}}")]),
+          [(some("queue, reason", 'rate(celeriac_task_deferrals_total{J,reason=~"busy|rate_limited|locks_unavailable|'
+                 'lease_revoked"}[R])'), "{{queue}} {{reason}}")]),
     table("Locks", "Over the time that is shown. `celeriac lock list --name NAME` shows the keys of one, and who holds them.", "lock", [
         ("Granted", f"sum by (kind, lock) (increase({WAIT}_count{L}}}[$__range]))", "short", CALM),
         ("Waiting", f"max by (kind, lock) (celeriac_lock_waiters{L}}})", "short", above(50, 500)),

@@ -41,6 +41,11 @@ def target(expr, legend, ref, instant=False, form="time_series"):
             "editorMode": "code", **kind}
 
 
+def some(by, expr):
+    """A line for each that is not 0, where most are; one at 0 where all are, so that "nothing" is told from "no data"."""
+    return f'sum by ({by}) ({expr}) > 0 or label_replace(sum({expr}) == 0, "{by.split(", ")[-1]}", "none", "", "")'
+
+
 def targets(queries, **options):
     """Of one expression, or of pairs of an expression and its legend."""
     pairs = [(queries, "__auto")] if isinstance(queries, str) else queries
@@ -66,15 +71,17 @@ def stat(title, description, unit, expr, thresholds, width=3, decimals=None):
     return made
 
 
-def graph(title, description, unit, queries, thresholds=CALM, width=12, height=8, stacked=False, top=None):
-    """Lines over time. Where thresholds are more than calm, they are drawn."""
+def graph(title, description, unit, queries, thresholds=CALM, width=12, height=8, stacked=False, top=None, colors=()):
+    """Lines over time. Where thresholds are more than calm, they are drawn. Colors are pairs of a name and its color."""
     marked = len(thresholds["steps"]) > 1
     custom = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 30 if stacked else 8, "showPoints": "never",
               "spanNulls": False, "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
               "thresholdsStyle": {"mode": "dashed" if marked else "off"}}
     options = {"legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"], "showLegend": True},
                "tooltip": {"mode": "multi", "sort": "desc"}}
-    made = panel("timeseries", title, description, width, height, unit, thresholds, targets(queries), options, custom)
+    made = panel("timeseries", title, description, width, height, unit, thresholds, targets(queries), options, custom,
+                 [{"matcher": {"id": "byName", "options": name},
+                   "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}]} for name, color in colors])
     made["fieldConfig"]["defaults"]["min"] = 0
     if top is not None:
         made["fieldConfig"]["defaults"]["max"] = top

@@ -1,11 +1,13 @@
 """What is stuck, and since when."""
 
-from model import CALM, above, any_is_bad, below, dashboard, graph, row, stat, table, variable
+from model import CALM, above, any_is_bad, below, dashboard, graph, row, some, stat, table, variable
 
 Q = '{J,queue=~"$queue"'
 FINISHED = "celeriac_tasks_finished_total"
 ENDED = f'{FINISHED}{Q},outcome=~"succeeded|skipped|failed|rejected|expired"}}'
 BAD = f'{FINISHED}{Q},outcome=~"failed|rejected"}}'
+OUTCOMES = [("succeeded", "green"), ("failed", "red"), ("rejected", "dark-red"), ("expired", "dark-orange"), ("retried", "orange"),
+            ("deferred", "blue"), ("skipped", "purple"), ("revoked", "text")]
 
 DASHBOARD = dashboard("overview", "Overview", "Rate, errors, duration, backlog and saturation of all workers.", [
     variable("queue", "Queue", "label_values(celeriac_tasks_finished_total{J}, queue)"),
@@ -33,10 +35,10 @@ DASHBOARD = dashboard("overview", "Overview", "Rate, errors, duration, backlog a
     row("Rate and errors"),
     graph("Deliveries settled, by outcome", "All that workers finish. `retried` rising while `succeeded` falls: something that "
           "tasks call is ill. Everything at 0: no work, or no worker that is ready.", "ops",
-          [(f"sum by (outcome) (rate({FINISHED}{Q}}}[R])) > 0", "{{outcome}}")], stacked=True),
+          [(f"sum by (outcome) (rate({FINISHED}{Q}}}[R]))", "{{outcome}}")], stacked=True, colors=OUTCOMES),
     graph("Failed and rejected, by reason", "What was buried, and why. `unknown_task` or `bad_arguments`: producer and worker "
           "are of different versions. `poison`: it kills workers. Others: read the error by `celeriac dead list QUEUE`.", "ops",
-          [(f"sum by (queue, reason) (rate({BAD}[R])) > 0 or sum by (queue) (rate({BAD}[R]))", "{{queue}} {{reason}}")]),
+          [(some("queue, reason", f"rate({BAD}[R])"), "{{queue}} {{reason}}")]),
 
     row("Duration and waiting"),
     graph("Run time", "Of all tasks together. p99 far above p50 is a few slow tasks: see which under Tasks.", "s",

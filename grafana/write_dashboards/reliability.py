@@ -1,6 +1,6 @@
 """What went wrong and was mended by itself, and what was not."""
 
-from model import CALM, above, any_is_bad, dashboard, graph, row, stat, table, timeline, variable
+from model import CALM, above, any_is_bad, dashboard, graph, row, some, stat, table, timeline, variable
 
 Q = '{J,queue=~"$queue"'
 
@@ -35,8 +35,7 @@ DASHBOARD = dashboard("reliability", "Reliability", "Retries, dead letters, rede
           "is ill.", "ops", [(f"sum by (task) (rate(celeriac_task_retries_total{Q}}}[R]))", "{{task}}")], width=8),
     graph("Buried, by queue and reason", "`poison`: the message kills workers. `unknown_task`: deploy the worker before the "
           "producer. `error`: its attempts are spent; mend the cause, then `celeriac dead retry QUEUE`.", "short",
-          [(f"sum by (queue, reason) (increase(celeriac_dead_lettered_total{Q}}}[R])) > 0 or "
-            f"sum by (queue) (increase(celeriac_dead_lettered_total{Q}}}[R]))", "{{queue}} {{reason}}")], width=8),
+          [(some("queue, reason", f"increase(celeriac_dead_lettered_total{Q}}}[R])"), "{{queue}} {{reason}}")], width=8),
     graph("Dead letters waiting", "They stay until somebody decides. What the broker itself buries shows only here.", "short",
           [(f'max by (job, queue) (celeriac_queue_depth{Q},state="dead"}})', "{{queue}}")], above(1, 100), width=8),
 
@@ -48,7 +47,7 @@ DASHBOARD = dashboard("reliability", "Reliability", "Retries, dead letters, rede
           [("sum by (job) (increase(celeriac_acks_lost_total{J}[R]))", "{{job}}")], any_is_bad(), width=8),
     graph("Settling that is repeated, by reason", "A retry, deferral or dead letter could not be put in its message's place, and is "
           "tried again; its slot stays busy. The broker is down, full or blocked, as the reason says.", "ops",
-          [("sum by (reason) (rate(celeriac_settle_repeats_total{J}[R]))", "{{reason}}")], width=8),
+          [(some("reason", "rate(celeriac_settle_repeats_total{J}[R])"), "{{reason}}")], width=8),
 
     row("Connections and health"),
     timeline("Readiness", "What /readyz found. `consumers`: a subscription is lost; `broker`: a message to itself did not come back; "
@@ -66,18 +65,18 @@ DASHBOARD = dashboard("reliability", "Reliability", "Retries, dead letters, rede
           [("sum by (job) (rate(celeriac_published_total{J}[R]))", "{{job}}")], width=8),
     graph("Publishes that failed, by reason", "`blocked`: memory or disk alarm at the broker. `unreachable`: the broker, or the way to "
           "it. `unroutable`: the queue was deleted. `nacked`: the queue is at its limit. `unconfirmed`: it may be there or not.", "short",
-          [("sum by (reason) (increase(celeriac_publish_failures_total{J}[R]))", "{{reason}}")], any_is_bad(), width=8),
+          [(some("reason", "increase(celeriac_publish_failures_total{J}[R])"), "{{reason}}")], any_is_bad(), width=8),
     graph("Publish to confirmation", "Rising: the broker's disk is slow, or it is short of CPU.", "s",
           [(f"histogram_quantile(0.{p}, sum by (le) (rate(celeriac_publish_duration_seconds_bucket{{J}}[R])))", f"p{p}")
            for p in (50, 95, 99)], above(1, 5), width=8),
 
     row("What needs somebody"),
     graph("Stuck handlers, by task", "Each has lost its slot until it returns. Restart the worker; move the call that blocks to "
-          "`spawn_blocking`.", "short", [("sum by (instance, task) (celeriac_handlers_stuck{J})", "{{instance}} {{task}}")], any_is_bad(), width=8),
+          "`spawn_blocking`.", "short", [(some("instance, task", "celeriac_handlers_stuck{J}"), "{{instance}} {{task}}")], any_is_bad(), width=7),
     graph("Queues, by reporter", "How many queues each worker reports. A worker that falls to 0 hands over; all at 0: the broker or "
           "the lock store does not answer.", "short",
-          [(f"sum by (instance) (celeriac_queue_reporter{Q}}})", "{{instance}}")], width=8),
+          [(f"sum by (instance) (celeriac_queue_reporter{Q}}})", "{{instance}}")], width=6),
     table("Alerts that fire", "Each has a runbook in docs/operations.md, under its name.", "alertname", [
-        ("Firing", 'count by (alertname, severity, queue, task, lock, reason, instance) '
-         '(ALERTS{alertname=~"Celeriac.*", alertstate="firing"})', "none", CALM)], width=8, height=8),
+        ("Firing", 'count by (alertname, severity, queue, lock, reason) '
+         '(ALERTS{alertname=~"Celeriac.*", alertstate="firing"})', "none", CALM)], width=11, height=8),
 ])

@@ -1,6 +1,6 @@
 """One queue or one task, closely."""
 
-from model import CALM, above, dashboard, graph, heatmap, row, stat, table, variable
+from model import CALM, above, dashboard, graph, heatmap, row, some, stat, table, variable
 
 T = '{J,task=~"$task"'
 QT = '{J,queue=~"$queue",task=~"$task"'
@@ -30,10 +30,10 @@ DASHBOARD = dashboard("tasks", "Tasks", "What each task does: rate, errors, dura
          "limit ends the next one.", "s", f"max(celeriac_task_oldest_run_seconds{T}}})", above(900, 3600), 4),
 
     row("Rate and errors"),
-    graph("Ended, by task", "Who makes the load. Filter by queue and task above to look closer at one.", "ops", [(f"sum by (task) (rate({ENDED}[R])) > 0", "{{task}}")], stacked=True),
+    graph("Ended, by task", "Who makes the load. Filter by queue and task above to look closer at one.", "ops", [(f"sum by (task) (rate({ENDED}[R]))", "{{task}}")], stacked=True),
     graph("Settled, by outcome and reason", "What became of deliveries that did not simply succeed. `deferred busy`: a lock is "
           "contended, see Locks. `retried`: see the log of one task.", "ops",
-          [(f'sum by (outcome, reason) (rate({FINISHED},outcome!="succeeded"}}[R])) > 0', "{{outcome}} {{reason}}")]),
+          [(some("outcome, reason", f'rate({FINISHED},outcome!="succeeded"}}[R])'), "{{outcome}} {{reason}}")]),
     graph("Failed, by task", "Share of the tasks that ended in a dead letter. One task at 100 % while others succeed: its code or "
           "what only it calls. All at once: what they share.", "percentunit",
           [(f"sum by (task) (rate({BAD}[R])) / (sum by (task) (rate({ENDED}[R])) > 0)", "{{task}}")], above(0.01, 0.05), top=1),
@@ -59,7 +59,7 @@ DASHBOARD = dashboard("tasks", "Tasks", "What each task does: rate, errors, dura
           [(f"max by (task) (celeriac_task_oldest_run_seconds{T}}})", "{{task}}")], above(900, 3600)),
     graph("Deferred, by queue and reason", "Put off without an attempt being counted. `busy`: a lock is contended. `rate_limited`: "
           "more comes in than the limit lets through. `locks_unavailable`: mend the lock store.", "ops",
-          [(f"sum by (queue, reason) (rate(celeriac_task_deferrals_total{Q}}}[R])) > 0", "{{queue}} {{reason}}")]),
+          [(some("queue, reason", f"rate(celeriac_task_deferrals_total{Q}}}[R])"), "{{queue}} {{reason}}")]),
     graph("Wait for a slot, by queue", "p95. Only this queue waits: its pool is too small, or one task fills it.", "s",
           [(quantile(0.95, "celeriac_task_queue_wait_seconds", Q, ", queue"), "{{queue}}")], above(60, 300)),
 

@@ -63,6 +63,13 @@ async fn build(ctx: Context<()>, n: u64) -> Result<(), TaskError> {
     Ok(ctx.until_soft_limit(sleep(Duration::from_millis(800 + n * 131 % 2600))).await?)
 }
 
+/// Comes by the dozen, into a pool that is small for it.
+#[task(name = "mail.newsletter", queue = "bulk")]
+async fn newsletter() -> Result<(), TaskError> {
+    sleep(Duration::from_millis(300)).await;
+    Ok(())
+}
+
 /// What no handler should do: it blocks its thread past its hard limit.
 #[task(name = "reports.render", queue = "reports", time_limit = "500ms", retry(max_attempts = 1))]
 async fn render(seconds: u64) -> Result<(), TaskError> {
@@ -98,6 +105,9 @@ async fn publish(broker: Broker) {
             let _ = broker.publish(Build { n }).await;
             let _ = broker.message(Build { n: 1 }).delay(Duration::from_secs(20)).publish().await;
         }
+        if n % 200 == 30 {
+            let _ = broker.publish_all((0..100).map(|_| Newsletter)).await;
+        }
         if n % 200 == 60 {
             let _ = broker.publish(Render { seconds: 20 }).await;
             let _ = broker.publish(Digest).await;
@@ -116,10 +126,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .register::<Import>()
         .register::<Build>()
         .register::<Render>()
+        .register::<Newsletter>()
         .pool("mail", Pool::new(8))
         .pool("billing", Pool::new(4))
         .pool("feeds", Pool::new(16))
         .pool("reports", Pool::new(4))
+        .pool("bulk", Pool::new(2))
         .metrics_addr(env::var("CELERIAC_METRICS_ADDR").unwrap_or_else(|_| "127.0.0.1:9464".to_owned()))
         .build()?;
     let load = tokio::spawn(publish(broker));
