@@ -8,9 +8,10 @@ const WIDTH = 1360, COLUMN = WIDTH / 24, LINE = 30;
 const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 /** A number with its unit, as short as it can be read. */
-export function shown(value, unit) {
+export function shown(value, unit, decimals) {
   if (value === undefined || value === null || Number.isNaN(value)) return "-";
   const short = (number) => Math.abs(number) >= 100 || Number.isInteger(number) ? Math.round(number).toLocaleString("en") : String(Number(number.toPrecision(3)));
+  if (decimals === 0 && unit === "short") return Math.round(value).toLocaleString("en");
   if (unit === "percentunit") return `${short(value * 100)} %`;
   if (unit === "ops") return `${short(value)}/s`;
   if (unit === "s" && value !== 0 && Math.abs(value) < 1) return `${short(value * 1000)} ms`;
@@ -29,10 +30,10 @@ const number = (text) => (text === "+Inf" ? Infinity : Number(text));
 const last = (series) => number((series.value ?? series.values.at(-1))[1]);
 
 function stat(panel) {
-  const { unit, thresholds } = panel.fieldConfig.defaults;
+  const { unit, thresholds, decimals } = panel.fieldConfig.defaults;
   const value = panel.data.length ? last(panel.data[0]) : undefined;
   const color = value === undefined ? "#555" : threshold(value, thresholds);
-  return `<div class="stat" style="background:${color}">${shown(value, unit)}</div>`;
+  return `<div class="stat" style="background:${color}">${shown(value, unit, decimals)}</div>`;
 }
 
 function table(panel) {
@@ -50,7 +51,7 @@ function table(panel) {
   const cell = (row, target) => {
     const name = names[`Value #${target.refId}`], value = row[target.refId], limits = property(name, "thresholds");
     const color = limits && value !== undefined && !Number.isNaN(value) ? `color:${threshold(value, limits)}` : "";
-    return `<td class="n" style="${color}">${value === undefined ? "" : shown(value, property(name, "unit"))}</td>`;
+    return `<td class="n" style="${color}">${value === undefined ? "" : shown(value, property(name, "unit"), property(name, "decimals"))}</td>`;
   };
   const body = [...rows.values()].map((row) =>
     `<tr>${keys.map((key) => `<td>${escaped(row.labels[key] ?? "")}</td>`).join("")}${columns.map((target) => cell(row, target)).join("")}</tr>`);

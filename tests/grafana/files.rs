@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::board::{RULES, boards, documented, metric, names, read, values};
+use super::board::{RULES, boards, documented, metric, names, path, read, values};
 
 #[test]
 fn every_dashboard_panel_and_query_has_an_identity_of_its_own() {
@@ -97,7 +97,7 @@ fn every_metric_in_a_rule_exists_and_every_recorded_one_is_recorded() {
     let listed = documented();
     let recorded: BTreeSet<String> = values(&read(RULES[0]), "record").into_iter().map(str::to_owned).collect();
     assert!(recorded.len() > 5);
-    for file in RULES {
+    for file in RULES.into_iter().chain(["grafana/kubernetes/scaler.yaml"]) {
         let text = read(file);
         let rules: String =
             text.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect();
@@ -130,4 +130,25 @@ fn every_alert_has_a_runbook_and_a_test_and_every_runbook_an_alert() {
         }
         assert!(text.split("**Mend**").nth(1).unwrap().contains('`'), "Celeriac{name} has a command");
     }
+}
+
+#[test]
+fn compose_mounts_what_is_there_where_it_is_looked_for() {
+    let compose = read("grafana/compose.yaml");
+    let mounts: Vec<(&str, &str)> = compose
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ./")?.strip_suffix(":ro")?.split_once(':'))
+        .collect();
+    assert!(mounts.len() >= 4, "{mounts:?}");
+    for (here, _) in &mounts {
+        assert!(path("grafana").join(here).exists(), "{here}");
+    }
+    let dashboards = read("grafana/provisioning/dashboards/celeriac.yaml");
+    let looked_for = values(&dashboards, "path")[0];
+    assert!(mounts.contains(&("dashboards", looked_for)), "{looked_for} in {mounts:?}");
+    let home = values(&compose, "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH")[0];
+    assert_eq!(home, format!("{looked_for}/overview.json"));
+    let scraped = read("grafana/prometheus/prometheus.yml");
+    let port = values(&compose, "CELERIAC_METRICS_ADDR")[0].rsplit(':').next().unwrap();
+    assert!(scraped.contains(&format!("\"worker:{port}\"")), "{scraped}");
 }
