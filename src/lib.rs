@@ -29,6 +29,7 @@
 //! | [`retry`], [`outcome`], [`duration`] | [`RetryPolicy`]; what became of a delivery, and why; durations as text |
 //! | `worker` | `Worker`, `Pool`, `Handler`, `Context`, `Middleware` (feature `worker`) |
 //! | `mutex` | mutexes, semaphores and rate limits over many processes, with or without tasks (feature `worker`) |
+//! | `metrics` | metrics for Prometheus and health for probes (feature `metrics`) |
 //! | `harness` | tests of tasks without a broker (feature `worker`) |
 //! | `cli` | a worker command and the operator's verbs in your own binary (feature `cli`) |
 //!
@@ -39,6 +40,7 @@
 //! | `sqlite` | yes | the embedded broker |
 //! | `amqp` | yes | RabbitMQ |
 //! | `redis` | no | leases in Redis |
+//! | `metrics` | no | `Worker::builder().metrics_addr(..)`, `celeriac::metrics` |
 //! | `tls` | no | `amqps://` |
 //! | `cli` | no | `celeriac::cli` |
 
@@ -46,8 +48,9 @@
 pub use celeriac_broker::{
     Arg, Backoff, Broker, BrokerBuilder, BrokerUrl, Busy, Clock, Consumer, DeclaredLock, Delivery, Destination, Draft,
     Error, HeaderValue, Headers, Jitter, LockKind, LockPart, LockSpec, LockWeight, Message, Outcome, Pace, Properties,
-    Queue, QueueInfo, QueueKind, QueueName, Reason, Request, RetryPolicy, Sent, Task, TaskError, TaskId, TaskOptions,
-    Transport, Untyped, broker, clock, duration, error, memory, message, outcome, queue, retry, task, transport,
+    PublishFault, Queue, QueueInfo, QueueKind, QueueName, Reason, Request, RetryPolicy, Sent, Task, TaskError, TaskId,
+    TaskOptions, Transport, Untyped, broker, clock, duration, error, memory, message, outcome, queue, retry, task,
+    transport,
 };
 #[cfg(feature = "cli")]
 #[doc(inline)]
@@ -58,6 +61,9 @@ pub use celeriac_macros::task;
 #[cfg(feature = "worker")]
 #[doc(no_inline)]
 pub use celeriac_worker::async_trait;
+#[cfg(all(feature = "worker", feature = "metrics"))]
+#[doc(inline)]
+pub use celeriac_worker::metrics;
 #[cfg(feature = "worker")]
 #[doc(no_inline)]
 pub use celeriac_worker::mutex::{FencingToken, Lease, LockKey, Locks};

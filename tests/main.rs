@@ -10,6 +10,8 @@ mod support;
 mod work;
 
 mod demo;
+mod grafana;
+mod metrics;
 
 mod amqp_conformance;
 mod amqp_consume;

@@ -11,6 +11,7 @@ mod idle;
 mod latency;
 mod locks;
 mod measure;
+mod metrics_overhead;
 mod noop;
 mod peers;
 mod publish_and_run;
@@ -35,7 +36,7 @@ use row::Row;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every benchmark, in the order of the report.
-const BENCHES: [&str; 16] = [
+const BENCHES: [&str; 17] = [
     "publish-pipelined",
     "publish-serial",
     "run-noop",
@@ -45,6 +46,7 @@ const BENCHES: [&str; 16] = [
     "sqlite-latency",
     "sqlite-fairness",
     "idle",
+    "metrics-overhead",
     "peers",
     "lock-uncontended",
     "lock-handoff",
@@ -97,6 +99,7 @@ async fn bench(name: &str, settings: &Settings) -> Result<Vec<Row>, Failure> {
         "sqlite-latency" => sqlite_latency::run(settings).await,
         "sqlite-fairness" => sqlite_fairness::run(settings).await,
         "idle" => idle::run(settings).await,
+        "metrics-overhead" => metrics_overhead::run(settings).await,
         "peers" => peers::run(settings).await,
         "lock-uncontended" => locks::uncontended(settings).await,
         "lock-handoff" => locks::handoff(settings).await,

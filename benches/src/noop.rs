@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use celeriac::{Message, Outcome, prelude::*};
+use celeriac::{Message, Outcome, metrics::Metrics, prelude::*};
 use tokio::sync::Notify;
 
 use crate::Failure;
@@ -80,13 +80,26 @@ impl Meter {
 
 /// Runs what is in a queue until the meter has reached its target; everything must have succeeded.
 pub(crate) async fn work(broker: Broker, pool: Pool, meter: Arc<Meter>) -> Result<(), Failure> {
+    work_with(broker, pool, meter, None).await
+}
+
+/// The same, counted in `metrics`.
+pub(crate) async fn work_with(
+    broker: Broker,
+    pool: Pool,
+    meter: Arc<Meter>,
+    metrics: Option<&Metrics>,
+) -> Result<(), Failure> {
     let (state, target, reached) = (meter.clone(), meter.target, meter);
-    let worker = Worker::builder()
+    let mut builder = Worker::builder()
         .state(move || async move { Ok::<_, Infallible>(state) })
         .register::<Noop>()
         .broker(broker)
-        .pool(QUEUE, pool)
-        .build()?;
+        .pool(QUEUE, pool);
+    if let Some(metrics) = metrics {
+        builder = builder.metrics(metrics);
+    }
+    let worker = builder.build()?;
     let report = worker.run_until(async move { reached.reached().await }).await?;
     if report.tally.of(Outcome::Succeeded) != target {
         return Err(format!("{target} were to succeed: {report}").into());

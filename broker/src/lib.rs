@@ -9,6 +9,7 @@
 //! | [`queue`] | [`Queue`] and [`QueueName`] |
 //! | [`broker`] | [`Broker`]: the handle that users hold; publishing |
 //! | [`transport`] | [`Transport`]: the way a broker is reached; [`Delivery`]: one arrival of a message |
+//! | [`stats`] | what a handle has done so far, in numbers |
 //! | [`amqp`] | RabbitMQ (feature `amqp`) |
 //! | [`memory`] | a transport for tests |
 //! | `sqlite` | a transport over one file, by the feature of that name |
@@ -31,6 +32,7 @@ pub mod queue;
 pub mod retry;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod stats;
 pub mod task;
 pub mod transport;
 mod url;
@@ -39,7 +41,7 @@ pub use broker::{Broker, BrokerBuilder, Draft, Sent, Untyped};
 pub use clock::Clock;
 pub use error::Error;
 pub use message::{HeaderValue, Headers, Message, Properties, Request};
-pub use outcome::{Outcome, Reason};
+pub use outcome::{Outcome, PublishFault, Reason};
 pub use queue::{Queue, QueueInfo, QueueKind, QueueName};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use task::{

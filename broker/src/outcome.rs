@@ -1,4 +1,4 @@
-//! What became of a delivery, and why: two closed sets, shared by headers, logs and metrics.
+//! What became of a delivery or a publish, and why: closed sets, shared by headers, logs and metrics.
 
 use std::fmt;
 
@@ -107,5 +107,29 @@ closed_set! {
         Expired = "expired",
         /// The broker buried it, by its own limit.
         Broker = "broker",
+    }
+}
+
+closed_set! {
+    /// Why a publish failed.
+    PublishFault {
+        /// No address of the broker answered.
+        Unreachable = "unreachable",
+        /// The broker does not let us.
+        Refused = "refused",
+        /// The broker takes no messages for now.
+        Blocked = "blocked",
+        /// It was sent, and its confirmation did not come.
+        Unconfirmed = "unconfirmed",
+        /// The broker has no such queue.
+        Unroutable = "unroutable",
+        /// The broker said no to this message.
+        Nacked = "nacked",
+        /// It is larger than `max_message_bytes`.
+        TooLarge = "too_large",
+        /// The store failed: the disk, for one.
+        Store = "store",
+        /// Anything else.
+        Other = "other",
     }
 }

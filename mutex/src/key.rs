@@ -71,7 +71,12 @@ impl LockKey {
 
     /// Its name, decoded: the label under which all its keys are counted.
     pub fn name(&self) -> String {
-        decoded(self.path.split(':').next().unwrap_or_default()).unwrap_or_default()
+        decoded(self.first()).unwrap_or_default()
+    }
+
+    /// Its name, encoded.
+    pub(crate) fn first(&self) -> &str {
+        self.path.split(':').next().unwrap_or_default()
     }
 
     /// Name and parts, encoded: what a store makes its own keys of.

@@ -46,6 +46,7 @@ mod semaphore;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub mod stats;
 pub mod store;
 
 pub use error::{Cause, Error};

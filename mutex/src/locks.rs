@@ -6,6 +6,7 @@ use crate::{
     Error, Kind, LockKey, MemoryStore, Mutex, Owner, Rate, RateLimit, Semaphore,
     handle::Handle,
     session::{Session, Settings},
+    stats::LocksStats,
     store::{Capabilities, Finding, LeaseId, LeaseStore, LockState, LockSummary},
 };
 
@@ -82,6 +83,16 @@ impl Locks {
     /// What the store can do.
     pub fn capabilities(&self) -> Capabilities {
         self.session.store.capabilities()
+    }
+
+    /// Counts the locks of that name by themselves in [`stats`](Self::stats) from now on; all others are counted together.
+    pub fn count(&self, kind: Kind, name: &str) {
+        self.session.counts.name(kind, name);
+    }
+
+    /// What this handle and its clones have done so far.
+    pub fn stats(&self) -> LocksStats {
+        self.session.stats()
     }
 
     /// The locks that exist now, at most `limit` of them, in the order of their addresses.

@@ -37,6 +37,7 @@ use crate::{
     fields(task = field::Empty, task_id = field::Empty, queue = %delivery.queue.name, attempt = field::Empty)
 )]
 pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, delivery: Delivery) {
+    shared.meter.received(&delivery, &shared.broker);
     let prepared = match prepare(&shared, &delivery) {
         Ok(prepared) => prepared,
         Err(decision) => return settle(&shared, Original::Held(delivery), decision).await,
@@ -86,6 +87,7 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
         shared.counters.count_start();
         let run = conclude::around(shared.clone(), ctx.clone(), bound);
         let ended = limits::within(run, limits, &cancel, &shared.stop, ctx.hold()).instrument(Span::current()).await;
+        shared.meter.ran(task, job.started.elapsed());
         limits::checked(ended, ctx.hold())
     };
     finish(&shared, &job, ended).await;

@@ -8,6 +8,7 @@
 //! | [`leases`] | what a run holds, and what it asks for beside that |
 //! | [`worker`] | [`Worker`] and its builder: pools and handlers of one process |
 //! | `execution` | the life of one delivery, top to bottom |
+//! | `metrics` | metrics for Prometheus and health for probes, by the feature of that name |
 //! | [`middleware`] | [`Middleware`]: users' code around every run |
 //! | [`harness`] | `Harness`: tests of tasks without a broker |
 
@@ -17,6 +18,11 @@ pub mod error;
 pub mod handler;
 pub mod harness;
 pub mod leases;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics/off.rs"]
+mod metrics;
 pub mod middleware;
 pub mod worker;
 

@@ -127,6 +127,14 @@ impl<S: Send + Sync + 'static> Registry<S> {
         self.by_name.get(name)
     }
 
+    /// Every name on the wire, with the name and the queue of the task that it stands for.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        self.by_name.iter().map(|(name, runnable)| {
+            (*name, runnable.name(), runnable.options().queue.unwrap_or(TaskOptions::DEFAULT_QUEUE))
+        })
+    }
+
     /// Every handler once.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Runnable<S>>> {
         self.by_name.iter().filter(|(name, runnable)| **name == runnable.name()).map(|(_, runnable)| runnable)

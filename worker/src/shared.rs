@@ -6,7 +6,9 @@ use celeriac_broker::{Broker, QueueName, RetryPolicy, TaskOptions};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Middleware, harness::Record, leases::Home, registry::Registry, running::Running, tally::Counters};
+use crate::{
+    Middleware, harness::Record, leases::Home, metrics::Meter, registry::Registry, running::Running, tally::Counters,
+};
 
 /// What all runs of one worker share.
 pub(crate) struct Shared<S> {
@@ -21,6 +23,8 @@ pub(crate) struct Shared<S> {
     pub(crate) running: Running<S>,
     pub(crate) counters: Counters,
     pub(crate) stop: Stop,
+    /// What is counted for metrics.
+    pub(crate) meter: Meter,
     /// Where a test kit keeps what became of each delivery.
     pub(crate) records: Option<mpsc::UnboundedSender<Record>>,
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{execution::conclude, limits::Ended, shared::Shared};
 
 /// How long after its hard limit a run counts as stuck: a future that can be dropped is dropped long before.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// How often the table of runs is looked through while one of them has a hard limit.
 const TICK: Duration = Duration::from_millis(500);

@@ -23,6 +23,7 @@ pub(crate) const RABBITMQ: Package =
     Package { program: "rabbitmq-server", debian: "rabbitmq-server", homebrew: "rabbitmq" };
 pub(crate) const REDIS: Package = Package { program: "redis-server", debian: "redis-server", homebrew: "redis" };
 pub(crate) const JDUPES: Package = Package { program: "jdupes", debian: "jdupes", homebrew: "jdupes" };
+pub(crate) const PROMETHEUS: Package = Package { program: "prometheus", debian: "prometheus", homebrew: "prometheus" };
 pub(crate) const PYTHON: Package = Package { program: "python3", debian: "python3-venv", homebrew: "python3" };
 
 /// Whether the package's program is on this machine.

@@ -28,7 +28,7 @@ cargo xtask services [--without PART].. [-- COMMAND ARGUMENT..]
 cargo xtask chaos locks [--minutes N] [--seed S] [--store redis|redis-aof|sqlite]
     runs processes that take leases, kills, stops and cuts them off, and checks that every lease kept its promise
 
-PART is amqp, redis, celery or jdupes. CELERIAC_TEST_AMQP_URL and CELERIAC_TEST_REDIS_URL name running
+PART is amqp, redis, celery, jdupes or prometheus. CELERIAC_TEST_AMQP_URL and CELERIAC_TEST_REDIS_URL name running
 services to use instead of private ones.";
 
 /// Why a command did not succeed.

@@ -12,10 +12,11 @@ pub(crate) enum Part {
     Redis,
     Celery,
     Jdupes,
+    Prometheus,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 4] = [Self::Amqp, Self::Redis, Self::Celery, Self::Jdupes];
+    pub(crate) const ALL: [Self; 5] = [Self::Amqp, Self::Redis, Self::Celery, Self::Jdupes, Self::Prometheus];
 
     /// How `--without` names it; a test that needs the part has this in its path.
     pub(crate) fn name(self) -> &'static str {
@@ -24,6 +25,7 @@ impl Part {
             Self::Redis => "redis",
             Self::Celery => "celery",
             Self::Jdupes => "jdupes",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -35,6 +37,7 @@ impl Part {
             Self::Redis => &["redis"],
             Self::Celery => &["celery"],
             Self::Jdupes => &["jdupes"],
+            Self::Prometheus => &["prometheus"],
         }
     }
 }
@@ -50,7 +53,7 @@ impl FromStr for Part {
 
 /// A set of parts.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Parts([bool; 4]);
+pub(crate) struct Parts([bool; 5]);
 
 impl Parts {
     /// Adds a part, and what cannot be had without it.

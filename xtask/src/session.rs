@@ -7,7 +7,7 @@ use std::process::Command;
 use xtask::services::{Folder, Rabbit, RabbitOptions, Redis};
 
 use crate::Failure;
-use crate::install::{JDUPES, RABBITMQ, REDIS, install, is_there};
+use crate::install::{JDUPES, PROMETHEUS, PYTHON as PYTHON3, RABBITMQ, REDIS, install, is_there};
 use crate::parts::{Part, Parts};
 use crate::venv;
 
@@ -40,6 +40,9 @@ impl Session {
             (wanted(Part::Amqp) && amqp.is_none(), &RABBITMQ),
             (wanted(Part::Redis) && redis.is_none(), &REDIS),
             (wanted(Part::Jdupes), &JDUPES),
+            (wanted(Part::Prometheus), &PROMETHEUS),
+            // Its tests also run the script that writes the dashboards.
+            (wanted(Part::Prometheus), &PYTHON3),
         ];
         let missing = needed.iter().filter(|(needed, package)| *needed && !is_there(package));
         let missing: Vec<_> = missing.map(|(_, package)| *package).collect();

@@ -1,6 +1,12 @@
 //! One connection: made when first needed, over whichever address answers, with what is known to be declared on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
@@ -25,11 +31,12 @@ pub(super) struct Connector {
     addresses: Arc<[Address]>,
     slot: Slot<Link>,
     closed: CancellationToken,
+    connected: AtomicU64,
 }
 
 impl Connector {
     pub(super) fn new(addresses: Arc<[Address]>, closed: CancellationToken) -> Self {
-        Self { addresses, slot: Slot::default(), closed }
+        Self { addresses, slot: Slot::default(), closed, connected: AtomicU64::new(0) }
     }
 
     /// The connection, made now if there is none. One attempt at each address.
@@ -44,7 +51,10 @@ impl Connector {
         let mut worst = Fault::timed_out("connecting");
         for address in self.addresses.iter() {
             match connect(address).await {
-                Ok(link) => return Ok(link),
+                Ok(link) => {
+                    self.connected.fetch_add(1, Ordering::Relaxed);
+                    return Ok(link);
+                }
                 Err(fault) => {
                     tracing::debug!(address = address.shown, %fault, "could not connect");
                     // A refusal says more than a silence.
@@ -55,6 +65,11 @@ impl Connector {
             }
         }
         Err(worst)
+    }
+
+    /// How many connections there were after the first.
+    pub(super) fn reconnects(&self) -> u64 {
+        self.connected.load(Ordering::Relaxed).saturating_sub(1)
     }
 
     /// Closes the connection, if there is one.

@@ -5,6 +5,7 @@
 mod acker;
 mod address;
 mod arrival;
+mod canary;
 mod connection;
 mod consumer;
 mod delay;
@@ -31,11 +32,13 @@ use lapin::{
     options::{QueueDeleteOptions, QueuePurgeOptions},
     types::ShortString,
 };
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::{
     acker::Acks,
     address::Address,
+    canary::Canary,
     connection::{Connector, Link},
     consumer::AmqpConsumer,
     errors::{Fault, NOT_FOUND, said},
@@ -60,6 +63,7 @@ pub struct AmqpTransport {
     connector: Arc<Connector>,
     management: Option<Management>,
     acks: Arc<Acks>,
+    canary: Mutex<Option<Canary>>,
     closed: CancellationToken,
 }
 
@@ -78,6 +82,7 @@ impl AmqpTransport {
             connector: Arc::new(Connector::new(addresses, closed.clone())),
             management: settings.management_url.as_ref().map(Management::new).transpose()?,
             acks: Arc::default(),
+            canary: Mutex::default(),
             closed,
         })
     }
@@ -106,6 +111,26 @@ impl Transport for AmqpTransport {
 
     async fn ping(&self) -> Result<(), Error> {
         self.ask(async |link| link.channel().await.map(drop)).await
+    }
+
+    async fn canary(&self) -> Result<(), Error> {
+        let mut kept = self.canary.lock().await;
+        // Put back only when it has come home: one that was waited for in vain begins anew.
+        let canary = kept.take();
+        let flown = async |link: Arc<Link>| {
+            let mut canary = match canary.filter(Canary::is_alive) {
+                Some(canary) => canary,
+                None => Canary::new(&link).await?,
+            };
+            canary.fly().await?;
+            Ok(canary)
+        };
+        *kept = Some(self.ask(flown).await?);
+        Ok(())
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.connector.reconnects() + self.publisher.reconnects()
     }
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {

@@ -61,6 +61,10 @@ impl Publisher {
         &self.address
     }
 
+    pub(super) fn reconnects(&self) -> u64 {
+        self.connector.reconnects()
+    }
+
     /// Publishes to a queue, which is declared first where that was not done on this connection.
     pub(super) async fn publish(self: &Arc<Self>, to: &Destination, message: &Message) -> Result<(), Error> {
         self.within_time(&to.queue, message, None, to.delay).await

@@ -6,6 +6,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use lapin::{
@@ -36,6 +37,9 @@ const DELIVERY_LIMIT: i32 = 100;
 /// The suffix of the queue in which tasks that may have killed their workers are run one at a time.
 pub(super) const SUSPECT: &str = ".suspect";
 
+/// How long it is believed that a queue has no queue per priority; another process may declare them.
+const BELIEVED: Duration = Duration::from_secs(60);
+
 /// What is known to be declared on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
@@ -43,6 +47,8 @@ pub(super) struct Declared {
     delays: RwLock<Arc<OnceCell<()>>>,
     /// Whether a part of the delay levels was found missing.
     distrusted: AtomicBool,
+    /// When queues were found to have no queue per priority. The broker logs each such look as an error.
+    unlevelled: RwLock<HashMap<QueueName, Instant>>,
 }
 
 #[derive(Debug)]
@@ -66,6 +72,17 @@ impl Declared {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
         let entry = queues.get(name).filter(|entry| !delayed || entry.bound.initialized())?;
         entry.work.get().map(|work| work.levels)
+    }
+
+    /// Whether a queue was lately found to have no queue per priority.
+    pub(super) fn is_unlevelled(&self, name: &QueueName) -> bool {
+        let unlevelled = self.unlevelled.read().unwrap_or_else(PoisonError::into_inner);
+        unlevelled.get(name).is_some_and(|at| at.elapsed() < BELIEVED)
+    }
+
+    /// Remembers that a queue was found to have no queue per priority.
+    pub(super) fn found_unlevelled(&self, name: &QueueName) {
+        self.unlevelled.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Instant::now());
     }
 
     /// Forgets a queue that was found missing.

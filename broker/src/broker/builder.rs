@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{Broker, Inner};
-use crate::{BrokerUrl, Error, Queue, QueueName, Transport, memory::MemoryTransport};
+use crate::{BrokerUrl, Error, Queue, QueueName, Transport, memory::MemoryTransport, stats::Counts};
 
 /// Settings of a [`Broker`]. Nothing connects before the broker is used.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,7 @@ impl BrokerBuilder {
                 queues: self.queues,
                 max_message_bytes: self.max_message_bytes.unwrap_or(Broker::DEFAULT_MAX_MESSAGE_BYTES),
                 origin: origin(),
+                counts: Counts::default(),
             }),
         }
     }

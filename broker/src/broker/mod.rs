@@ -11,12 +11,15 @@ pub(crate) use builder::TransportSettings;
 pub use bulk::Bulk;
 pub use draft::{Draft, Sent, Untyped};
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
 use crate::{
-    Clock, Error, Message, Queue, QueueName, Task, Transport, memory::MemoryTransport, transport::Destination,
+    Clock, Error, Message, Queue, QueueName, Task, Transport,
+    memory::MemoryTransport,
+    stats::{BrokerStats, Counts},
+    transport::Destination,
 };
 
 /// Publishes tasks. A cheap handle: clone it freely; it connects when it is first used.
@@ -46,6 +49,7 @@ struct Inner {
     queues: HashMap<QueueName, Queue>,
     max_message_bytes: usize,
     origin: String,
+    counts: Counts,
 }
 
 impl Broker {
@@ -138,6 +142,13 @@ impl Broker {
     /// # Errors
     /// As [`Draft::publish`].
     pub async fn publish_message(&self, to: Destination, message: Message) -> Result<(), Error> {
+        let began = Instant::now();
+        let result = self.send(to, message).await;
+        self.inner.counts.published(began, &result);
+        result
+    }
+
+    async fn send(&self, to: Destination, message: Message) -> Result<(), Error> {
         let size = message.body.len();
         if size > self.inner.max_message_bytes {
             return Err(Error::TooLarge { id: message.id(), size, limit: self.inner.max_message_bytes });
@@ -175,6 +186,11 @@ impl Broker {
     /// The largest body that is published or run, in bytes.
     pub fn max_message_bytes(&self) -> usize {
         self.inner.max_message_bytes
+    }
+
+    /// What this handle and its clones have done so far.
+    pub fn stats(&self) -> BrokerStats {
+        self.inner.counts.read(self.inner.transport.reconnects())
     }
 
     /// Who publishes: `gen<pid>@<host>`, as Celery writes it.

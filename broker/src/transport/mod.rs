@@ -82,6 +82,23 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// [`Error::Unreachable`], [`Error::Refused`], [`Error::Store`].
     async fn ping(&self) -> Result<(), Error>;
 
+    /// Sends a message to itself through a queue of its own, over the connection on which it consumes, and waits for it: it is not
+    /// enough to be connected. A transport without a connection asks for a [sign of life](Self::ping) instead.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    ///
+    /// # Cancel safety
+    /// The future may be dropped; the next call begins anew.
+    async fn canary(&self) -> Result<(), Error> {
+        self.ping().await
+    }
+
+    /// How many connections were made anew after one was lost.
+    fn reconnects(&self) -> u64 {
+        0
+    }
+
     /// Makes sure that `queue`, its dead letter queue and what delays need are there.
     ///
     /// A queue that exists with other arguments is adopted, and what can be known of the difference is said.

@@ -24,6 +24,9 @@ pub(crate) struct Command {
     /// How long runs in progress may go on after SIGTERM or SIGINT [default: 25s].
     #[arg(long, visible_alias = "drain-timeout", value_name = "DURATION", value_parser = parse::duration)]
     shutdown_timeout: Option<Duration>,
+    /// Where to serve /metrics, /livez, /readyz and /startupz, such as 127.0.0.1:9464 [default: nowhere].
+    #[arg(long, value_name = "ADDRESS", value_parser = parse::address)]
+    metrics_addr: Option<String>,
 }
 
 impl Command {
@@ -34,6 +37,7 @@ impl Command {
             concurrency: self.concurrency.map(|number| Sourced::flag("--concurrency", number)),
             prefetch: self.prefetch.map(|number| Sourced::flag("--prefetch", number)),
             shutdown_timeout: self.shutdown_timeout.map(|timeout| Sourced::flag("--shutdown-timeout", timeout)),
+            metrics_addr: self.metrics_addr.clone().map(|address| Sourced::flag("--metrics-addr", address)),
             ..common
         }
     }
@@ -82,6 +86,9 @@ pub(crate) fn configure<S: Send + Sync + 'static>(
     }
     if let Some(timeout) = value(settings.shutdown_timeout.as_ref()) {
         builder = builder.shutdown_timeout(timeout);
+    }
+    if let Some(address) = &settings.metrics_addr {
+        builder = builder.metrics_addr(address.value.as_str());
     }
     builder.build().map_err(Error::worker)
 }

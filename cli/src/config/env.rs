@@ -17,6 +17,7 @@ pub(crate) fn read(lookup: Lookup<'_>) -> Result<Settings, Error> {
         max_message_bytes: environment.get("CELERIAC_MAX_MESSAGE_BYTES", parse::number)?,
         shutdown_timeout: environment.get("CELERIAC_SHUTDOWN_TIMEOUT", parse::duration)?,
         log_format: environment.get("CELERIAC_LOG_FORMAT", crate::LogFormat::parse)?,
+        metrics_addr: environment.get("CELERIAC_METRICS_ADDR", parse::address)?,
         only_queues: environment.get("CELERIAC_QUEUES", parse::names)?,
         concurrency: environment.get("CELERIAC_CONCURRENCY", parse::at_least_one)?,
         prefetch: environment.get("CELERIAC_PREFETCH", parse::at_least_one)?,

@@ -17,6 +17,7 @@ const KEYS: [&str; 8] = [
     "max_message_bytes",
     "shutdown_timeout",
     "log_format",
+    "metrics_addr",
     "queues",
 ];
 
@@ -54,6 +55,7 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Settings, Error> {
             "max_message_bytes" => settings.max_message_bytes = file.number(key, value, parse::number)?,
             "shutdown_timeout" => settings.shutdown_timeout = file.text(key, value, parse::duration)?,
             "log_format" => settings.log_format = file.text(key, value, crate::LogFormat::parse)?,
+            "metrics_addr" => settings.metrics_addr = file.text(key, value, parse::address)?,
             "queues" => {
                 for (name, queue) in file.table(key, value)? {
                     let read = file.queue(name, queue)?;

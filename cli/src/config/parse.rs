@@ -44,6 +44,16 @@ pub(crate) fn reason(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where to listen: a host and a port.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    match port {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(format!("{text:?} is no address to listen at; one looks like 127.0.0.1:9464")),
+    }
+}
+
 /// Names apart by commas.
 pub(crate) fn names(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<String> =

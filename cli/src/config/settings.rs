@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) max_message_bytes: Option<Sourced<usize>>,
     pub(crate) shutdown_timeout: Option<Sourced<Duration>>,
     pub(crate) log_format: Option<Sourced<LogFormat>>,
+    /// Where a worker serves its metrics and probes.
+    pub(crate) metrics_addr: Option<Sourced<String>>,
     /// The queues a worker serves, of those that it has pools for.
     pub(crate) only_queues: Option<Sourced<Vec<String>>>,
     /// Overrides the concurrency of every pool.
@@ -60,6 +62,7 @@ impl Settings {
             max_message_bytes: self.max_message_bytes.or(lower.max_message_bytes),
             shutdown_timeout: self.shutdown_timeout.or(lower.shutdown_timeout),
             log_format: self.log_format.or(lower.log_format),
+            metrics_addr: self.metrics_addr.or(lower.metrics_addr),
             only_queues: self.only_queues.or(lower.only_queues),
             concurrency: self.concurrency.or(lower.concurrency),
             prefetch: self.prefetch.or(lower.prefetch),
@@ -183,6 +186,7 @@ pub(crate) fn of_code(described: &Described) -> Settings {
         shutdown_timeout: Some(timeout)
             .filter(|timeout| *timeout != Worker::<()>::DEFAULT_SHUTDOWN_TIMEOUT)
             .and_then(code),
+        metrics_addr: described.metrics_addr.clone().and_then(code),
         queues,
         ..Settings::default()
     }

@@ -33,6 +33,7 @@ pub(crate) fn rows(settings: &Settings) -> Vec<Row> {
     rows.or("shutdown_timeout", settings.shutdown_timeout.as_ref(), seconds, seconds(&SHUTDOWN_TIMEOUT));
     let format = crate::LogFormat::default().as_str();
     rows.or("log_format", settings.log_format.as_ref(), |format| json!(format.as_str()), json!(format));
+    rows.or("metrics_addr", settings.metrics_addr.as_ref(), |address| json!(address), Value::Null);
     rows.some("only_queues", settings.only_queues.as_ref(), |names| json!(names));
     rows.some("concurrency", settings.concurrency.as_ref(), |number| json!(number));
     rows.some("prefetch", settings.prefetch.as_ref(), |number| json!(number));

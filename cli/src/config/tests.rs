@@ -146,3 +146,23 @@ fn passwords_are_masked_wherever_settings_are_shown() {
     assert!(shown.contains("amqp://u:***@a/,amqp://u:***@b/,***"), "{shown}");
     assert!(!format!("{settings:?}").contains("hunter2"), "Debug shows a password");
 }
+
+#[test]
+fn the_metrics_address_is_found_in_all_four_places_and_needs_a_port() {
+    let address = |case: Case| {
+        let address = case.load().unwrap().metrics_addr.unwrap();
+        (address.value, address.origin.kind())
+    };
+    let file = "metrics_addr = \"127.0.0.1:1\"";
+    let environment = || Case::new(file).env("CELERIAC_METRICS_ADDR", "127.0.0.1:2");
+    let mut flag = environment();
+    flag.flags.metrics_addr = Some(Sourced::flag("--metrics-addr", "127.0.0.1:3".to_owned()));
+    assert_eq!(address(flag), ("127.0.0.1:3".into(), "flag"));
+    assert_eq!(address(environment()), ("127.0.0.1:2".into(), "environment"));
+    assert_eq!(address(Case::new(file)), ("127.0.0.1:1".into(), "file"));
+    let code = of_code(&celeriac_worker::Worker::builder().metrics_addr("127.0.0.1:4").described());
+    assert_eq!(code.metrics_addr.unwrap().value, "127.0.0.1:4");
+    for text in ["9464", "localhost", ":9464", "localhost:many"] {
+        assert!(Case::new("").env("CELERIAC_METRICS_ADDR", text).load().is_err(), "{text}");
+    }
+}

@@ -1,4 +1,8 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::sync::mpsc;
 
@@ -13,13 +17,29 @@ use crate::{
 };
 
 /// A place in line, as a text to be kept while one is away. It can be used once.
+///
+/// It says since when its bearer waits, so that who is granted the lease, in whatever process, knows how long that took.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Ticket(LeaseId);
+pub struct Ticket(Box<str>);
 
 impl Ticket {
     /// As it is written in a header.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
+    }
+
+    fn new(lease: &LeaseId, since: SystemTime) -> Self {
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self(format!("{lease}@{since}").into())
+    }
+
+    /// The place, and since when it is waited for where that is known.
+    fn read(&self) -> (LeaseId, Option<SystemTime>) {
+        let parts = self.0.rsplit_once('@').and_then(|(lease, since)| Some((lease, since.parse::<u64>().ok()?)));
+        match parts {
+            Some((lease, since)) => (lease.into(), UNIX_EPOCH.checked_add(Duration::from_millis(since))),
+            None => (self.as_str().into(), None),
+        }
     }
 }
 
@@ -111,7 +131,7 @@ impl Session {
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
         let lease = match self.store.acquire(&ask).await? {
-            Answer::Granted(granted) => Some(self.lease(ask, granted, sent)),
+            Answer::Granted(granted) => Some(self.lease(ask, granted, sent, sent)),
             _ => None,
         };
         abandon.disarm();
@@ -126,13 +146,16 @@ impl Session {
     ) -> Result<Taken<Lease>, Error> {
         self.ready()?;
         let queueing = Queueing::Park { jitter: rand::random_range(0.6..1.0) };
-        let ask = Arc::new(Ask { queueing, place: place.map(|ticket| ticket.0.clone()), ..ask });
+        let (place, since) = place.map(Ticket::read).unzip();
+        let since = since.flatten().unwrap_or_else(SystemTime::now);
+        let ask = Arc::new(Ask { queueing, place, ..ask });
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
-        let ticket = Ticket(ask.lease.clone());
+        let ticket = Ticket::new(&ask.lease, since);
         let (position, delay, holder) = match self.store.acquire(&ask).await? {
             Answer::Granted(granted) => {
-                let lease = self.lease(ask, granted, sent);
+                let before = SystemTime::now().duration_since(since).unwrap_or_default();
+                let lease = self.lease(ask, granted, sent, sent.before(before));
                 abandon.disarm();
                 return Ok(Taken::Granted(lease));
             }
@@ -149,10 +172,11 @@ impl Session {
         self.ready()?;
         let ask = Arc::new(Ask { queueing: Queueing::Wait, ..ask });
         let abandon = Abandon::new(self, ask.clone());
+        let (began, counts) = (Boot::now(), self.counts.of(&ask.key));
         let (turn, mut told) = mpsc::unbounded_channel();
         // Before the question: the hint may come before its answer. It stays until the end: what is not in the table is released when
         // a hint names it, and that release could come after the next question for the same lease.
-        if self.table.wait(Waiter { ask: ask.clone(), turn, failing_since: None }) {
+        if self.table.wait(Waiter { ask: ask.clone(), turn, counts: counts.clone(), failing_since: None }) {
             self.thread.wake();
         }
         let mut failing_since = None;
@@ -160,7 +184,7 @@ impl Session {
             let sent = Boot::now();
             let turn = match self.store.acquire(&ask).await {
                 Ok(Answer::Granted(granted)) => {
-                    let lease = self.lease(ask, granted, sent);
+                    let lease = self.lease(ask, granted, sent, began);
                     abandon.disarm();
                     return Ok(lease);
                 }
@@ -186,6 +210,7 @@ impl Session {
             };
             match turn {
                 Some(Turn::Granted(held)) => {
+                    counts.waited(Boot::now().left(began));
                     abandon.disarm();
                     return Ok(Lease { held, session: self.clone() });
                 }
@@ -196,11 +221,13 @@ impl Session {
         }
     }
 
-    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot) -> Lease {
+    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot, began: Boot) -> Lease {
+        let counts = self.counts.of(&ask.key);
+        counts.waited(Boot::now().left(began));
         if granted.leases != ask.leases {
             self.disagree(&ask, granted.leases);
         }
-        let held = Arc::new(Held::new(ask, granted, sent));
+        let held = Arc::new(Held::new(ask, granted, sent, counts));
         self.hold(held.clone());
         Lease { held, session: self.clone() }
     }

@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     FencingToken, LeaseLost,
     clock::Boot,
+    stats::NameCounts,
     store::{Ask, Granted},
 };
 
@@ -27,11 +28,15 @@ pub(crate) struct Held {
     lost_at: AtomicU64,
     /// When its renewal ends: a [`Boot`].
     renew_until: AtomicU64,
+    pub(crate) counts: Arc<NameCounts>,
+    /// When it was asked for with success.
+    pub(crate) since: Boot,
+    counted: AtomicBool,
 }
 
 impl Held {
     /// What was granted to a question that was sent at `sent`.
-    pub(crate) fn new(ask: Arc<Ask>, granted: Granted, sent: Boot) -> Self {
+    pub(crate) fn new(ask: Arc<Ask>, granted: Granted, sent: Boot, counts: Arc<NameCounts>) -> Self {
         let lost_at = lost_at(granted.ttl, sent);
         Self {
             ask,
@@ -41,6 +46,9 @@ impl Held {
             reason: OnceLock::new(),
             lost_at: AtomicU64::new(lost_at.0),
             renew_until: AtomicU64::new(Boot::NEVER.0),
+            counts,
+            since: Boot::now(),
+            counted: AtomicBool::new(false),
         }
     }
 
@@ -74,10 +82,12 @@ impl Held {
         let first = self.reason.set(reason).is_ok();
         // Before `lost`: whoever hears of that one asks this one what it means.
         if reason != LeaseLost::Revoked {
+            self.count();
             self.gone.cancel();
         }
         if first {
             tracing::warn!(key = %self.ask.key, lease = %self.ask.lease, reason = reason.as_str(), "a lease is lost");
+            self.counts.lost(reason);
             self.lost.cancel();
         }
     }
@@ -88,6 +98,14 @@ impl Held {
         self.gone.cancel();
         if first {
             self.lost.cancel();
+        }
+        self.count();
+    }
+
+    /// Counts how long it was held, once.
+    pub(crate) fn count(&self) {
+        if !self.counted.swap(true, Ordering::Relaxed) {
+            self.counts.held(Boot::now().left(self.since));
         }
     }
 

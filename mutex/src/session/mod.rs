@@ -20,6 +20,8 @@ pub(crate) use self::held::Held;
 use self::{acquire::Abandon, table::Table, thread::Thread};
 use crate::{
     Error, Owner, Released,
+    clock::Boot,
+    stats::{Counts, LocksStats},
     store::{Ask, LeaseId, LeaseStore, ProcessId},
 };
 
@@ -42,6 +44,7 @@ pub(crate) struct Session {
     pub(crate) store: Arc<dyn LeaseStore>,
     pub(crate) process: ProcessId,
     pub(crate) settings: Settings,
+    pub(crate) counts: Arc<Counts>,
     table: Arc<Table>,
     thread: Thread,
     last: AtomicU64,
@@ -51,10 +54,10 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(store: Arc<dyn LeaseStore>, settings: Settings) -> Self {
-        let table = Arc::new(Table::default());
+        let (table, counts) = (Arc::new(Table::default()), Arc::new(Counts::default()));
         let process = ProcessId::random();
-        let thread = Thread::new(store.clone(), process.clone(), table.clone(), settings.patience);
-        Self { store, process, settings, table, thread, last: AtomicU64::new(0), told: Mutex::default() }
+        let thread = Thread::new(store.clone(), process.clone(), table.clone(), counts.clone(), settings.patience);
+        Self { store, process, settings, counts, table, thread, last: AtomicU64::new(0), told: Mutex::default() }
     }
 
     /// An id for one attempt.
@@ -95,6 +98,7 @@ impl Session {
     /// Gives a lease back without waiting, unless that was done.
     pub(crate) fn let_go(&self, held: &Held) {
         if self.table.remove(&held.ask.lease) {
+            held.count();
             self.thread.release(held.ask.clone());
         }
     }
@@ -108,6 +112,16 @@ impl Session {
     pub(crate) fn check_ttl(&self, ttl: Duration) -> Result<(), Error> {
         let max = self.settings.max_ttl;
         if ttl < Duration::from_millis(100) || ttl > max { Err(Error::invalid_ttl(ttl, max)) } else { Ok(()) }
+    }
+
+    /// What was done so far.
+    pub(crate) fn stats(&self) -> LocksStats {
+        let held = self.table.held();
+        let now = Boot::now();
+        self.counts.read(|name| {
+            let counted = held.iter().filter(|held| Arc::ptr_eq(&held.counts, name));
+            counted.map(|held| now.left(held.since)).max()
+        })
     }
 
     /// Releases everything and stops the thread.

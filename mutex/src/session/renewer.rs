@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Error, LeaseLost, LockKey,
     clock::Boot,
+    stats::{Counts, add},
     store::{Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Renewal, Renewed, WAITER_TTL},
 };
 
@@ -36,6 +37,7 @@ pub(super) struct Renewer {
     store: Arc<dyn LeaseStore>,
     process: ProcessId,
     table: Arc<Table>,
+    counts: Arc<Counts>,
     patience: Duration,
     chores: mpsc::UnboundedReceiver<Chore>,
     /// Every future that the thread runs.
@@ -55,10 +57,11 @@ impl Renewer {
         store: Arc<dyn LeaseStore>,
         process: ProcessId,
         table: Arc<Table>,
+        counts: Arc<Counts>,
         patience: Duration,
         chores: mpsc::UnboundedReceiver<Chore>,
     ) -> Self {
-        Self { store, process, table, patience, chores, tasks: JoinSet::new() }
+        Self { store, process, table, counts, patience, chores, tasks: JoinSet::new() }
     }
 
     pub(super) fn open(&self, runtime: &Handle) -> mpsc::Receiver<Hint> {
@@ -166,6 +169,9 @@ impl Renewer {
                     "leases could not be renewed; trying again"
                 );
                 for renewal in &batch.renewals {
+                    if renewal.fence.is_some() {
+                        add(&self.counts.failed);
+                    }
                     self.failed(&renewal.ask.lease, error);
                 }
             }
@@ -183,6 +189,7 @@ impl Renewer {
         entry.due = if again { now } else { now.plus(interval(entry.ttl())) };
         match (&mut entry.what, answer) {
             (What::Held(held), Renewed::Held { ttl, revoked }) => {
+                add(&self.counts.renewed);
                 held.extend(*ttl, sent);
                 if *revoked {
                     held.lose(LeaseLost::Revoked);
@@ -191,6 +198,7 @@ impl Renewer {
             // It was sent for a waiter, which the answer to its own question has made a holder since.
             (What::Held(_), _) if renewal.fence.is_none() => {}
             (What::Held(held), _) => {
+                add(&self.counts.lost);
                 held.lose(LeaseLost::Taken);
                 inner.entries.remove(lease);
             }
@@ -236,6 +244,7 @@ impl Renewer {
             Hint::Granted { key, lease } => self.look_in(key, lease, Duration::ZERO),
             Hint::Look { key, lease, after } => self.look_in(key, lease, *after),
             Hint::Resync => {
+                add(&self.counts.reconnects);
                 let now = Boot::now();
                 for entry in self.table.lock().entries.values_mut() {
                     entry.due = now;
@@ -308,7 +317,8 @@ impl Renewer {
 impl Entry {
     /// Makes a waiter a holder; `false` where it was given up at this very moment.
     fn grant(&mut self, ask: &Arc<Ask>, granted: Granted, sent: Boot) -> bool {
-        let held = Arc::new(Held::new(ask.clone(), granted, sent));
+        let What::Waiting(waiter) = &self.what else { return true };
+        let held = Arc::new(Held::new(ask.clone(), granted, sent, waiter.counts.clone()));
         self.due = Boot::now().plus(interval(ask.ttl));
         match std::mem::replace(&mut self.what, What::Held(held.clone())) {
             What::Waiting(waiter) => waiter.turn.send(Turn::Granted(held)).is_ok(),

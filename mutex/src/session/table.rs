@@ -10,6 +10,7 @@ use super::Held;
 use crate::{
     Error,
     clock::Boot,
+    stats::NameCounts,
     store::{Ask, LeaseId, Renewal, WAITER_TTL},
 };
 
@@ -56,6 +57,7 @@ pub(super) struct Waiter {
     pub(super) ask: Arc<Ask>,
     /// Unbounded, because the thread waits for nobody; a store that forgets a waiter tells it so each time that it renews.
     pub(super) turn: mpsc::UnboundedSender<Turn>,
+    pub(super) counts: Arc<NameCounts>,
     /// Since when the store has not answered.
     pub(super) failing_since: Option<Boot>,
 }
@@ -100,6 +102,15 @@ impl Table {
         entry.due = entry.due.min(due);
         entry.again |= entry.in_flight;
         Some(inner.wants(due))
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> Vec<Arc<Held>> {
+        let held = |entry: &Entry| match &entry.what {
+            What::Held(held) => Some(held.clone()),
+            What::Waiting(_) => None,
+        };
+        self.lock().entries.values().filter_map(held).collect()
     }
 
     /// Whether it was there.

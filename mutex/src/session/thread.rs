@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{renewer::Renewer, table::Table};
 use crate::{
     Error,
+    stats::Counts,
     store::{Ask, LeaseStore, ProcessId},
 };
 
@@ -33,9 +34,15 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub(super) fn new(store: Arc<dyn LeaseStore>, process: ProcessId, table: Arc<Table>, patience: Duration) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn LeaseStore>,
+        process: ProcessId,
+        table: Arc<Table>,
+        counts: Arc<Counts>,
+        patience: Duration,
+    ) -> Self {
         let (chores, inbox) = mpsc::unbounded_channel();
-        let renewer = Renewer::new(store, process, table, patience, inbox);
+        let renewer = Renewer::new(store, process, table, counts, patience, inbox);
         Self { chores, started: OnceLock::new(), renewer: Mutex::new(Some(renewer)) }
     }
 

@@ -38,6 +38,7 @@ pub(super) async fn ack_early<S>(shared: &Shared<S>, delivery: Delivery) -> Opti
 /// Does to the delivery what was decided, and says so once.
 pub(crate) async fn settle<S>(shared: &Shared<S>, original: Original, decision: Decision) {
     let outcome = decision.outcome();
+    let settling = shared.meter.settling(&original, outcome, decision.reason());
     // What says so is copied from the message only where somebody listens.
     let record = is_reported(shared, outcome).then(|| record(&original, &decision));
     let settled = match (original, &decision) {
@@ -55,6 +56,7 @@ pub(crate) async fn settle<S>(shared: &Shared<S>, original: Original, decision: 
     match settled {
         Ok(()) => {
             shared.counters.count(outcome);
+            settling.done();
             if let Some(mut record) = record {
                 record.error = match decision {
                     Decision::Retry { error, .. } | Decision::Bury { error, .. } => Some(error),
@@ -99,7 +101,7 @@ fn replacement<S>(
 
 async fn put_in_stead<S>(shared: &Shared<S>, original: Original, to: Destination, copy: Message) -> Result<(), Error> {
     match original {
-        Original::Held(delivery) => replace(delivery, &to, &copy).await,
+        Original::Held(delivery) => replace(shared, delivery, &to, &copy).await,
         Original::Acked(..) => publish(shared, to, copy).await,
     }
 }
@@ -109,13 +111,14 @@ fn dead_queue<S>(shared: &Shared<S>, queue: &Queue) -> Result<Queue, Error> {
 }
 
 /// Tries until the copy is in the original's stead, or the original is no longer ours.
-async fn replace(mut delivery: Delivery, to: &Destination, copy: &Message) -> Result<(), Error> {
+async fn replace<S>(shared: &Shared<S>, mut delivery: Delivery, to: &Destination, copy: &Message) -> Result<(), Error> {
     for attempt in 1.. {
         match delivery.replace(to, copy).await {
             Ok(()) => return Ok(()),
             Err(unsettled) => match unsettled.delivery {
                 None => return Err(unsettled.error),
                 Some(held) => {
+                    shared.meter.repeated(&unsettled.error);
                     tracing::warn!(
                         error = &unsettled.error as &dyn std::error::Error,
                         "a message could not be settled; trying again"
@@ -135,6 +138,7 @@ async fn publish<S>(shared: &Shared<S>, to: Destination, copy: Message) -> Resul
             Ok(()) => return Ok(()),
             Err(Error::Closed) => return Err(Error::Closed),
             Err(error) => {
+                shared.meter.repeated(&error);
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a message could not be published; trying again"
@@ -153,6 +157,7 @@ async fn again(attempt: u32) {
 
 fn lost<S>(shared: &Shared<S>, error: &Error) {
     shared.counters.count_lost();
+    shared.meter.ack_lost();
     tracing::warn!(
         error = error as &dyn std::error::Error,
         "a run is not reported as done: its delivery was lost, and runs again"
@@ -199,7 +204,7 @@ fn report<S>(shared: &Shared<S>, record: Record) {
 }
 
 impl Original {
-    fn parts(&self) -> (&Message, &Queue, u32) {
+    pub(crate) fn parts(&self) -> (&Message, &Queue, u32) {
         match self {
             Self::Held(delivery) => (&delivery.message, &delivery.queue, delivery.deliveries),
             Self::Acked(message, queue) => (message, queue, 1),

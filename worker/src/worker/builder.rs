@@ -1,4 +1,6 @@
 mod locks;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod outside;
 
 pub use outside::{Described, DescribedPool};
@@ -20,7 +22,7 @@ use super::{
 };
 use tokio::sync::mpsc;
 
-use crate::{Error, Handler, Middleware, Pool, harness::Record, registry::Registry};
+use crate::{Error, Handler, Middleware, Pool, harness::Record, metrics::Setup, registry::Registry};
 
 /// A worker in the making. Nothing connects before it runs.
 #[must_use]
@@ -41,6 +43,7 @@ pub struct WorkerBuilder<S = ()> {
     max_deliveries: u32,
     shutdown_timeout: Duration,
     threads: Threads,
+    metrics: Setup,
     records: Option<mpsc::UnboundedSender<Record>>,
 }
 
@@ -63,6 +66,7 @@ impl WorkerBuilder<()> {
             max_deliveries: Worker::<()>::DEFAULT_MAX_DELIVERIES,
             shutdown_timeout: Worker::<()>::DEFAULT_SHUTDOWN_TIMEOUT,
             threads: Threads::PerPool,
+            metrics: Setup::default(),
             records: None,
         }
     }
@@ -96,6 +100,7 @@ impl WorkerBuilder<()> {
             max_deliveries: self.max_deliveries,
             shutdown_timeout: self.shutdown_timeout,
             threads: self.threads,
+            metrics: self.metrics,
             records: self.records,
         }
     }
@@ -220,6 +225,7 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
             .collect::<Result<HashMap<_, _>, celeriac_broker::Error>>()?;
         let broker = self.make_broker()?;
         let home = self.home(&broker, &names)?;
+        let meter = self.metrics.clone().meter(&self.registry, &pools, &broker, home.as_ref())?;
         Ok(Worker {
             home,
             broker,
@@ -231,6 +237,7 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
             max_deliveries: self.max_deliveries,
             shutdown_timeout: self.shutdown_timeout,
             threads: self.threads,
+            meter,
             records: self.records,
         })
     }

@@ -14,11 +14,13 @@ use celeriac_broker::{Broker, Queue, QueueName, TaskOptions};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use self::pools::{PoolSpec, Pools, Threads};
+pub(crate) use self::pools::PoolSpec;
+use self::pools::{Pools, Threads};
 use crate::{
     DrainReport, Error, Middleware,
     harness::Record,
     leases::Home,
+    metrics::Meter,
     registry::Registry,
     running::Running,
     shared::{Shared, Stop},
@@ -61,6 +63,7 @@ pub struct Worker<S = ()> {
     home: Option<Home>,
     shutdown_timeout: Duration,
     threads: Threads,
+    meter: Meter,
     records: Option<mpsc::UnboundedSender<Record>>,
 }
 
@@ -130,12 +133,15 @@ impl<S: Send + Sync + 'static> Worker<S> {
             running: Running::new(),
             counters: Counters::default(),
             stop: Stop::default(),
+            meter: self.meter,
             records: self.records,
         });
+        let _metrics = shared.meter.begin(&shared).await?;
         let queues: Vec<Queue> = self.pools.iter().flat_map(PoolSpec::queues).cloned().collect();
         let Some(pools) = Pools::start(&shared, &self.pools, self.threads, &mut requests).await? else {
             return Ok(DrainReport::default());
         };
+        shared.meter.started();
         tracing::info!(broker = shared.broker.address(), queues = ?queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>(), "worker started");
         overlong::warn(&shared, &queues).await;
         let idle =

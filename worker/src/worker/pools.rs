@@ -11,6 +11,7 @@ use crate::{
     Error, Pool,
     decide::Decision,
     execution::{Original, execute, settle},
+    metrics::Slots,
     shared::Shared,
     signals::StopRequests,
     sources::Sources,
@@ -100,7 +101,8 @@ impl Pools {
             };
             let handle = runtime.handle();
             pools.runtimes.push(runtime);
-            let pool = run(shared.clone(), consumers, spec.pool.concurrency, pools.tracker.clone());
+            let busy = shared.meter.pool(spec);
+            let pool = run(shared.clone(), consumers, spec.pool.concurrency, busy, pools.tracker.clone());
             pools.tracker.spawn_on(pool, &handle);
         }
         pools.tracker.close();
@@ -119,7 +121,8 @@ async fn subscribe<S>(shared: &Shared<S>, spec: &PoolSpec) -> Result<Vec<(Box<dy
         // Queues that share slots need one more each: a queue with nothing at hand when a slot frees would lose its turn.
         let ahead = u16::from(spec.queues.len() > 1);
         let subscription = Subscription::new(queue.clone(), spec.pool.effective_prefetch().saturating_add(ahead));
-        consumers.push((consume(shared, subscription).await?, *weight));
+        let consumer = consume(shared, subscription).await?;
+        consumers.push((shared.meter.watch(&queue.name, consumer), *weight));
     }
     Ok(consumers)
 }
@@ -146,6 +149,7 @@ async fn run<S: Send + Sync + 'static>(
     shared: Arc<Shared<S>>,
     consumers: Vec<(Box<dyn Consumer>, u32)>,
     concurrency: u16,
+    busy: Slots,
     tracker: TaskTracker,
 ) {
     let mut sources = Sources::new(consumers, &shared.stop.fetching);
@@ -155,10 +159,10 @@ async fn run<S: Send + Sync + 'static>(
         // The semaphore is never closed.
         while let Ok(slot) = slots.clone().acquire_owned().await {
             let Some(delivery) = sources.next().await else { return };
-            let shared = shared.clone();
+            let (shared, taken) = (shared.clone(), busy.take());
             tracker.spawn(async move {
                 execute(shared, delivery).await;
-                drop(slot);
+                drop((taken, slot));
             });
         }
     };

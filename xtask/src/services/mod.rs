@@ -7,12 +7,14 @@ mod error;
 mod folder;
 mod process;
 mod program;
+mod prometheus;
 mod rabbit;
 mod redis;
 
 pub use error::Error;
 pub use folder::{Folder, target_directory};
 pub use program::find as find_program;
+pub use prometheus::Prometheus;
 pub use rabbit::{Rabbit, RabbitOptions};
 pub use redis::Redis;
 

@@ -27,6 +27,9 @@ pub struct Described {
     pub queue_defaults: Vec<(String, TaskOptions)>,
     /// How long runs in progress may go on after the worker was asked to stop.
     pub shutdown_timeout: Duration,
+    /// Where metrics and probes are served.
+    #[cfg(feature = "metrics")]
+    pub metrics_addr: Option<String>,
 }
 
 /// A pool of the code's.
@@ -58,6 +61,8 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
             queues: self.queues.clone(),
             queue_defaults: self.queue_defaults.clone(),
             shutdown_timeout: self.shutdown_timeout,
+            #[cfg(feature = "metrics")]
+            metrics_addr: self.metrics.address.clone(),
         }
     }
 

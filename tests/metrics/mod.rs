@@ -1,0 +1,7 @@
+//! A real worker is scraped, and its health is asked for.
+
+mod amqp;
+mod private;
+mod redis;
+mod sqlite;
+mod stage;
