@@ -9,7 +9,7 @@ use toml::{
 use super::{Origin, QueueSettings, SecretUrls, Settings, Sourced, parse, suggest};
 use crate::Error;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "broker_url",
     "management_url",
     "locks_url",
