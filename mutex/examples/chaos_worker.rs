@@ -72,7 +72,9 @@ impl Worker {
     }
 
     async fn turn(&self, locks: &Locks, rng: &mut StdRng) -> Result<(), Failure> {
-        let (key, leases) = LOCKS[rng.random_range(0..LOCKS.len())];
+        // A careless one has a mutex nearly always, so that it has one when it is stopped.
+        let (locks_used, steps) = if self.careless { (2, 10..20) } else { (LOCKS.len(), 1..6) };
+        let (key, leases) = LOCKS[rng.random_range(0..locks_used)];
         let weight = if leases > 1 { rng.random_range(1..=2) } else { 1 };
         let attempt = format!("{}.{}", self.name, self.attempts.fetch_add(1, Ordering::Relaxed));
         let asking = locks.semaphore(key, leases).weight(weight).owner(Owner::worker(attempt.clone()));
@@ -87,12 +89,12 @@ impl Worker {
         };
         let fence = permit.fencing_token().get();
         let mut holds = self.believes(&permit, "got", &format!("{attempt} {key} {weight} {fence}"));
-        for _ in 0..rng.random_range(1..6) {
+        for _ in 0..rng.random_range(steps) {
             if !holds {
                 break;
             }
             self.write(key, fence);
-            tokio::time::sleep(Duration::from_millis(rng.random_range(0..15))).await;
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..if self.careless { 60 } else { 15 }))).await;
             holds = self.believes(&permit, "held", &attempt);
         }
         self.say("ended", now(), &attempt);

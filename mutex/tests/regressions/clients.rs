@@ -123,8 +123,9 @@ pub(crate) async fn rslock_short_ttl_underflows(fixture: &impl Fixture) {
 /// Work that kept the event loop busy kept the lock from being renewed, and ran twice.
 pub(crate) async fn bullmq_3183_blocked_event_loop_loses_the_lock(fixture: &impl Fixture) {
     let (name, locks) = (fixture.name("busy"), fixture.locks());
-    let guard = locks.mutex(&name).lock().await.unwrap();
-    let end = Instant::now() + TTL * 2;
+    let ttl = Duration::from_secs(1);
+    let guard = locks.mutex(&name).ttl(ttl).lock().await.unwrap();
+    let end = Instant::now() + ttl * 2;
     while Instant::now() < end {
         std::hint::spin_loop();
     }

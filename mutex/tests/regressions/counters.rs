@@ -22,32 +22,35 @@ pub(crate) async fn redisson_2045_permits_lost_on_crash(fixture: &impl Fixture) 
 
 /// A permit that was released twice counted twice: a job limited to one ran eleven times at once.
 pub(crate) async fn solid_queue_761_double_release(fixture: &impl Fixture) {
-    let (key, mut one) = (LockKey::new(Kind::Semaphore, &fixture.name("double")), Bare::new(fixture));
+    let key = LockKey::new(Kind::Semaphore, &fixture.name("double"));
+    let (mut one, locks) = (Bare::new(fixture), fixture.locks());
+    let semaphore = locks.semaphore_at(key.clone(), 1).unwrap();
     for _ in 0..10 {
         let ask = one.ask(&key, 1, Queueing::No);
         one.granted(&ask).await;
         assert!(one.store.release(&key, &ask.lease).await.unwrap());
+        let held = semaphore.try_acquire().await.unwrap().expect("it is free");
         assert!(!one.store.release(&key, &ask.lease).await.unwrap());
+        assert!(semaphore.try_acquire().await.unwrap().is_none(), "two at once");
+        assert_eq!(locks.inspect(&key).await.unwrap().unwrap().used, 1);
+        held.release().await.unwrap();
     }
-    let semaphore = fixture.locks().semaphore_at(key.clone(), 1).unwrap();
-    let held = semaphore.try_acquire().await.unwrap().expect("it is free");
-    assert!(semaphore.try_acquire().await.unwrap().is_none());
-    assert_eq!(fixture.locks().inspect(held.key()).await.unwrap().unwrap().used, 1);
 }
 
 /// Jobs stayed blocked although a permit was free.
 pub(crate) async fn solid_queue_456_blocked_though_free(fixture: &impl Fixture) {
     let (name, locks) = (fixture.name("blocked"), fixture.locks());
-    let held = locks.semaphore(&name, 1).acquire().await.unwrap();
+    let held = locks.semaphore(&name, 1).ttl(Duration::from_secs(20)).acquire().await.unwrap();
     let mut waiters = JoinSet::new();
     for _ in 0..3 {
-        let semaphore = fixture.locks().semaphore(&name, 1);
+        // They look for themselves every few seconds only.
+        let semaphore = fixture.locks().semaphore(&name, 1).ttl(Duration::from_secs(20));
         waiters.spawn(async move { semaphore.acquire().await.unwrap() });
     }
     until_waiting(&locks, held.key(), 3).await;
     locks.semaphore(&name, 1).resize(Some(4)).await.unwrap();
     let mut permits = Vec::new();
-    while let Some(permit) = soon(waiters.join_next()).await {
+    while let Some(permit) = within(Duration::from_secs(2), waiters.join_next()).await {
         permits.push(permit.unwrap());
     }
     assert_eq!(permits.len(), 3);

@@ -27,8 +27,8 @@ pub(crate) async fn redisson_1104_dead_waiters(fixture: &impl Fixture) {
         waiter.die().await;
     }
     guard.release().await.unwrap();
-    // At most the time that a hand-off waits to be confirmed, for each whose death nobody saw.
-    drop(within(Duration::from_secs(4), live).await.unwrap());
+    // Sooner than five hand-offs that nobody confirms.
+    drop(within(Duration::from_secs(2), live).await.unwrap());
 }
 
 /// A waiter that missed the message slept for ever, though the lock was free.
@@ -61,8 +61,8 @@ pub(crate) async fn redisson_5762_semaphore_misses_a_release(fixture: &impl Fixt
 /// A reconnection ended the renewal, and the lease with it.
 pub(crate) async fn redisson_3194_watchdog_stops_after_reconnect(fixture: &impl Fixture) {
     let (name, store) = (fixture.name("watchdog"), Faulty::new(fixture));
-    let guard = store.locks().mutex(&name).lock().await.unwrap();
-    for _ in 0..4 {
+    let guard = store.locks().mutex(&name).ttl(Duration::from_secs(2)).lock().await.unwrap();
+    for _ in 0..2 {
         store.set(Network::Down);
         let failures = store.renewals.load(std::sync::atomic::Ordering::SeqCst) + 1;
         until_renewed(&store, failures).await;

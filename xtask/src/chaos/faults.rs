@@ -50,7 +50,7 @@ impl Faults {
         let victim = &mut workers[victim];
         if self.only_stops {
             let pause = self.random.tenths(self.ttl, 15, 30);
-            return if victim.is_stopped() { Ok(()) } else { self.stop(victim, pause) };
+            return if victim.is_stopped() || !kit.holds(victim) { Ok(()) } else { self.stop(victim, pause) };
         }
         let kinds = match (calm, &server) {
             (true, _) => 1,

@@ -1,5 +1,6 @@
 use std::{
-    io,
+    collections::HashSet,
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,6 +11,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use super::{History, What};
 
 /// What workers are started with.
 #[derive(Debug)]
@@ -48,6 +51,20 @@ impl Kit {
             .stderr(Stdio::null())
             .spawn()?;
         Ok(Worker { number, life, role, child, stopped_until: None })
+    }
+
+    /// Whether a worker has a lock, by its own word.
+    pub(super) fn holds(&self, worker: &Worker) -> bool {
+        let text = fs::read_to_string(self.log(&worker.name())).unwrap_or_default();
+        let mut holding = HashSet::new();
+        for event in History::parse(&text).0 {
+            match event.what {
+                What::Got { attempt, .. } => holding.insert(attempt),
+                What::Ended { attempt } => holding.remove(&attempt),
+                _ => false,
+            };
+        }
+        !holding.is_empty()
     }
 
     fn log(&self, name: &str) -> PathBuf {
