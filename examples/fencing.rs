@@ -72,7 +72,7 @@ impl Drop for Dropped {
 
 #[task(name = "bank.set", queue = "bank", mutex(account, ttl = "300ms"), retry = RetryPolicy::NEVER)]
 async fn set(ctx: Context<Bank>, account: u32, value: u64) -> Result<(), TaskError> {
-    let lease = ctx.lease("account").ok_or_else(|| TaskError::new("this task holds a mutex"))?;
+    let lease = ctx.lease("account")?;
     let (bank, token) = (ctx.state().clone(), lease.fencing_token());
     if value == 200 {
         bank.register().write(value, token);

@@ -13,6 +13,7 @@
 //! us: stock, with the lease of semaphore:dms:us
 //! ..
 //! a.xml: imported
+//! cn: at most 1 calls at once
 //! eu: at most 2 calls at once
 //! us: at most 2 calls at once
 //! 9 succeeded, 1 skipped, 0 failed
@@ -50,9 +51,7 @@ impl Dealers {
 /// Holds one of the dealer's two leases while it runs. Every task that names "dms" shares them.
 #[task(name = "dealers.fetch", queue = "dealers", semaphore("dms", key = dealer, leases = 2))]
 async fn fetch(ctx: Context<Dealers>, dealer: String, what: String) -> Result<(), TaskError> {
-    if let Some(lease) = ctx.lease("dms") {
-        println!("{dealer}: {what}, with the lease of {}", lease.key());
-    }
+    println!("{dealer}: {what}, with the lease of {}", ctx.lease("dms")?.key());
     ctx.state().call(&dealer).await;
     Ok(())
 }

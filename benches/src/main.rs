@@ -9,6 +9,7 @@ mod child;
 mod cpu;
 mod idle;
 mod latency;
+mod locks;
 mod measure;
 mod metrics_overhead;
 mod noop;
@@ -35,7 +36,7 @@ use row::Row;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every benchmark, in the order of the report.
-const BENCHES: [&str; 11] = [
+const BENCHES: [&str; 17] = [
     "publish-pipelined",
     "publish-serial",
     "run-noop",
@@ -47,6 +48,12 @@ const BENCHES: [&str; 11] = [
     "idle",
     "metrics-overhead",
     "peers",
+    "lock-uncontended",
+    "lock-handoff",
+    "lock-crash",
+    "lock-renew",
+    "lock-sqlite",
+    "lock-defer",
 ];
 
 #[tokio::main]
@@ -94,6 +101,12 @@ async fn bench(name: &str, settings: &Settings) -> Result<Vec<Row>, Failure> {
         "idle" => idle::run(settings).await,
         "metrics-overhead" => metrics_overhead::run(settings).await,
         "peers" => peers::run(settings).await,
+        "lock-uncontended" => locks::uncontended(settings).await,
+        "lock-handoff" => locks::handoff(settings).await,
+        "lock-crash" => locks::crash(settings).await,
+        "lock-renew" => locks::renew(settings).await,
+        "lock-defer" => locks::defer(settings).await,
+        "lock-sqlite" => locks::sqlite(settings).await,
         _ => Err("there is no such benchmark".into()),
     }
 }

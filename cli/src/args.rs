@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     LogFormat,
-    commands::{completions, config, dead, doctor, queue, task},
+    commands::{completions, config, dead, doctor, lock, queue, semaphore, task},
     config::{SecretUrls, Settings, Sourced},
 };
 
@@ -22,6 +22,10 @@ pub(crate) struct Common {
     /// RabbitMQ's management API, for what AMQP can't tell: http://user:password@host:15672.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) management: Option<SecretUrls>,
+
+    /// Where leases are kept: redis://host:6379, sqlite://celeriac.db [default: the broker's file, where it is one].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) locks_url: Option<SecretUrls>,
 
     /// The file with settings [default: celeriac.toml in the current folder, where it exists].
     #[arg(long, global = true, value_name = "FILE")]
@@ -42,6 +46,7 @@ impl Common {
         Settings {
             broker_url: self.broker.clone().map(|url| Sourced::flag("--broker", url)),
             management_url: self.management.clone().map(|url| Sourced::flag("--management", url)),
+            locks_url: self.locks_url.clone().map(|url| Sourced::flag("--locks-url", url)),
             log_format: self.log_format.map(|format| Sourced::flag("--log-format", format)),
             ..Settings::default()
         }
@@ -60,7 +65,13 @@ pub(crate) enum Verb {
     /// Publish tasks by name.
     #[command(subcommand)]
     Task(task::Command),
-    /// Say what is wrong with the broker and its queues; exit code 3 where something does not work.
+    /// Look at locks, take one from its holder, ask a holder to let go.
+    #[command(subcommand)]
+    Lock(lock::Command),
+    /// Look at semaphores, and set how many leases they have.
+    #[command(subcommand)]
+    Semaphore(semaphore::Command),
+    /// Say what is wrong with the broker, its queues and the lock store; exit code 3 where something does not work.
     Doctor(doctor::Command),
     /// Show settings and where each comes from.
     #[command(subcommand)]

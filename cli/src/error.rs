@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, fmt::Write as _, io, process::ExitCode};
 
 use celeriac_broker::Error as BrokerError;
+use celeriac_mutex::Error as LocksError;
 
 /// What a command can fail with. Told in one line on standard error; see [`Error::exit_code`].
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,15 @@ pub enum Error {
         doing: String,
         /// What the broker said.
         source: BrokerError,
+    },
+
+    /// The lock store did not do its part.
+    #[error("{doing}")]
+    Locks {
+        /// What was tried: `can't list the locks`.
+        doing: String,
+        /// What the store said.
+        source: LocksError,
     },
 
     /// The worker could not start, or ended.
@@ -52,6 +62,8 @@ pub const EXIT_USAGE: u8 = 2;
 /// `doctor` found what does not work.
 pub const EXIT_UNHEALTHY: u8 = 3;
 
+const WHERE_FROM: &str = "is it running there? `celeriac config show` says where the address comes from";
+
 impl Error {
     pub(crate) fn broker(doing: impl Into<String>) -> impl FnOnce(BrokerError) -> Self {
         move |source| match source {
@@ -63,6 +75,13 @@ impl Error {
             | BrokerError::DelayTooLong { .. }
             | BrokerError::TooLarge { .. } => Self::Usage(source.to_string()),
             source => Self::Broker { doing: doing.into(), source },
+        }
+    }
+
+    pub(crate) fn locks(doing: impl Into<String>) -> impl FnOnce(LocksError) -> Self {
+        move |source| match source {
+            LocksError::Invalid(fault) => Self::Usage(fault),
+            source => Self::Locks { doing: doing.into(), source },
         }
     }
 
@@ -119,11 +138,13 @@ impl Error {
     }
 
     fn fix(&self) -> Option<&'static str> {
-        let Self::Broker { source, .. } = self else { return None };
+        let source = match self {
+            Self::Broker { source, .. } => source,
+            Self::Locks { source: LocksError::Unavailable { .. }, .. } => return Some(WHERE_FROM),
+            _ => return None,
+        };
         Some(match source {
-            BrokerError::Unreachable { .. } => {
-                "is it running there? `celeriac config show` says where the address comes from"
-            }
+            BrokerError::Unreachable { .. } => WHERE_FROM,
             BrokerError::Refused { .. } => "check user, password and virtual host in the broker's URL",
             BrokerError::Blocked { .. } => "free its disk or memory; nothing was published",
             BrokerError::Unroutable { .. } => "create it with `celeriac queue declare`, or start its worker",

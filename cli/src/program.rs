@@ -15,7 +15,7 @@ use crate::{
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 unhealthy (doctor).";
 
-/// A task queue on a SQLite file or on RabbitMQ: look at queues, dead letters and settings.
+/// A task queue on a SQLite file or on RabbitMQ: look at queues, dead letters, locks and settings.
 #[derive(Debug, Parser)]
 #[command(name = "celeriac", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Celeriac {
@@ -33,7 +33,7 @@ enum Command {
     Verb(Verb),
 }
 
-/// Runs tasks, and looks at queues, dead letters and settings.
+/// Runs tasks, and looks at queues, dead letters, locks and settings.
 #[derive(Debug, Parser)]
 #[command(after_help = EXIT_CODES)]
 struct WorkerProgram {
@@ -53,8 +53,9 @@ enum WorkerCommand {
     Verb(Verb),
 }
 
-/// What verbs log: what fails ends in one line of its own, which warnings on the way would bury.
-const VERBS: &str = "error";
+/// What verbs log: what fails ends in one line of its own, which warnings on the way would bury. What an operator did to
+/// a lock is logged all the same.
+const VERBS: &str = "error,celeriac_cli::audit=warn";
 
 /// The program `celeriac`.
 pub fn celeriac() -> ExitCode {
@@ -72,7 +73,7 @@ pub fn celeriac() -> ExitCode {
 
 /// Makes a worker a program: it runs until SIGTERM or SIGINT, takes a worker's flags (`-Q`, `-c`, `--prefetch`,
 /// `--shutdown-timeout`, `--broker`, `--log-format`), and has the operator's verbs beside it (`queue`, `dead`, `task`,
-/// `doctor`, `config`, `completions`).
+/// `lock`, `semaphore`, `doctor`, `config`, `completions`).
 ///
 /// Flags win over the environment, which wins over `celeriac.toml`, which wins over what `builder` says.
 /// It starts a runtime and logging of its own; call it from a plain `fn main() -> ExitCode`.
@@ -113,6 +114,7 @@ fn drive<S: Send + Sync + 'static>(
     session.config.code = config::of_code(&described);
     match command {
         Some(WorkerCommand::Verb(verb)) => {
+            session.locks.clone_from(&described.locks);
             session.broker = Some(worker::broker(&described, &session.config)?);
             block_on(commands::run(verb, &session, program))
         }

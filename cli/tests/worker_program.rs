@@ -87,6 +87,14 @@ fn settings_of_the_code_are_shown_as_such_and_give_way_to_the_file() {
 }
 
 #[test]
+fn the_worker_s_locks_are_where_the_settings_say() {
+    let folder = Folder::new();
+    let output = folder.program(&program(), &["--locks-url", "nowhere://h"]).output().unwrap();
+    assert_eq!(exit(&output), 2);
+    assert!(stderr(&output).contains("begins with nowhere://"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_queue_without_a_pool_is_refused_by_name() {
     let folder = Folder::new();
     let output = folder.program(&program(), &["-Q", "greeting"]).output().unwrap();

@@ -332,7 +332,7 @@ fn open(address: &str, settings: &Settings) -> Result<Arc<dyn LeaseStore>, Error
         "memory" => Ok(Arc::new(MemoryStore::new())),
         scheme @ ("redis" | "rediss" | "sqlite") => Err(Error::Invalid(format!(
             "the lock store's address begins with {scheme}://, which needs celeriac-mutex to be built with the feature `{}`",
-            scheme.trim_end_matches('s')
+            if scheme == "sqlite" { "sqlite" } else { "redis" }
         ))),
         other => Err(Error::Invalid(format!(
             "the lock store's address begins with {other}://; redis://, sqlite:// and memory:// are known"

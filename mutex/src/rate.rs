@@ -23,8 +23,10 @@ impl Rate {
     ///
     /// [`Error::Invalid`] where `count` is 0, or one takes less than a microsecond or more than a day.
     pub fn new(count: u32, period: Duration) -> Result<Self, Error> {
-        let interval = period.checked_div(count).unwrap_or_default();
-        if interval < Duration::from_micros(1) || interval > Duration::from_secs(86_400) {
+        // Whole microseconds, rounded up: rounded down, 3 a second would let through a few more.
+        let micros = if count == 0 { 0 } else { period.as_micros().div_ceil(count.into()) };
+        let interval = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
+        if interval.is_zero() || u128::from(count) > period.as_micros() || interval > Duration::from_secs(86_400) {
             return Err(Error::Invalid(format!(
                 "a rate of {count} per {period:?} is not between 1 a day and 1,000,000 a second"
             )));
@@ -126,5 +128,33 @@ impl RateLimit {
         self.session.ready()?;
         let spend = Spend { key: self.key.clone(), rate: self.rate, cost, horizon };
         self.session.store.spend(&spend).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_never_lets_through_more_than_it_says() {
+        for (text, count) in [("3/s", 3), ("7/m", 7), ("999/h", 999), ("10/s", 10)] {
+            let rate: Rate = text.parse().unwrap();
+            let period = if text.ends_with('s') {
+                1
+            } else if text.ends_with('m') {
+                60
+            } else {
+                3_600
+            };
+            assert!(rate.interval() * count >= Duration::from_secs(period), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_rate_is_refused_with_an_example() {
+        for text in ["", "10", "10/", "0/s", "-1/s", "ten/s", "10/w", "2000000/s"] {
+            let error = text.parse::<Rate>().unwrap_err().to_string();
+            assert!(error.contains("10/s") || error.contains("1,000,000 a second"), "{text}: {error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use celeriac_broker::{Broker, Draft, Error, QueueName, Request, Sent, Task, TaskId};
+use celeriac_broker::{Broker, Draft, Error, QueueName, Request, Sent, Task, TaskError, TaskId};
 use celeriac_mutex::{FencingToken, IntoKey, Lease};
 use tokio::sync::watch;
 
@@ -129,10 +129,16 @@ impl<S> Context<S> {
     }
 
     /// The lease of one of the task's locks, by the name that the lock has or by its arguments: `"dms"`, `"account_id"`,
-    /// `"account_id,region"`, `"mutex"` for one of the whole task; or by its address. `None` where the task holds no such lease:
-    /// also where an argument of its key is `None`.
-    pub fn lease(&self, name: &str) -> Option<&Lease> {
-        self.inner.hold.lease(name)
+    /// `"account_id,region"`, `"mutex"` for one of the whole task; or by its address.
+    ///
+    /// # Errors
+    /// A permanent one where the run holds no such lease: also where an argument of its key is `None`.
+    pub fn lease(&self, name: &str) -> Result<&Lease, TaskError> {
+        self.inner.hold.lease(name).ok_or_else(|| {
+            let held = self.inner.hold.names();
+            let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+            TaskError::permanent(TaskError::new(format!("this run holds no lease called {name:?}; it holds {held}")))
+        })
     }
 
     /// A mutex for a part of the run. `?` on a busy one defers the task:

@@ -39,13 +39,14 @@ statements! {
     release_all = "UPDATE celeriac_message SET state = 0, owner = NULL WHERE state = 2 AND owner = ?1";
 
     any_ready = "SELECT 1 FROM celeriac_message WHERE queue = ?1 AND state = 0 LIMIT 1";
+    /// `+ 0`: SQLite plans for the number that a bare parameter has, and plans anew whenever it is another one.
     claim = "UPDATE celeriac_message SET state = 2, owner = ?3, deliveries = deliveries + 1 WHERE id IN (
             SELECT id FROM celeriac_message WHERE queue = ?1 AND state = 0 AND deliveries < ?4
-            ORDER BY priority DESC, ready_at, id LIMIT ?2
+            ORDER BY priority DESC, ready_at, id LIMIT ?2 + 0
         ) RETURNING id, priority, ready_at, deliveries, head, body";
     claim_suspect = "UPDATE celeriac_message SET state = 2, owner = ?3, deliveries = deliveries + 1 WHERE id IN (
             SELECT id FROM celeriac_message WHERE queue = ?1 AND state = 0 AND deliveries > 0 AND deliveries >= ?4
-            ORDER BY priority DESC, ready_at, id LIMIT ?2
+            ORDER BY priority DESC, ready_at, id LIMIT ?2 + 0
         ) RETURNING id, priority, ready_at, deliveries, head, body";
     any_suspect = "SELECT 1 FROM celeriac_message WHERE queue = ?1 AND state = 0 AND deliveries > 0 AND deliveries >= ?2 LIMIT 1";
 

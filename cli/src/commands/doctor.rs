@@ -5,10 +5,12 @@ use celeriac_broker::{
     message::names,
     transport::{Finding, Severity, Verdict},
 };
+use celeriac_mutex::store;
 use serde_json::json;
 
 use crate::{
     Error,
+    config::LockStore,
     session::Session,
     text::{self, Table},
 };
@@ -29,10 +31,13 @@ pub(crate) struct Command {
 
 pub(crate) async fn run(command: Command, session: &Session, broker: &Broker) -> Result<(), Error> {
     let mut findings = examine(&command, session, broker).await?;
+    let store = session.lock_store()?;
+    findings.extend(locks(store.as_ref()).await);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let healthy = findings.iter().all(|finding| finding.severity < Severity::Error);
     let document = json!({
         "broker": broker.address(),
+        "locks": store.as_ref().map(|store| &store.address),
         "healthy": healthy,
         "findings": findings.iter().map(|finding| json!({
             "severity": word(finding.severity),
@@ -58,6 +63,31 @@ async fn examine(command: &Command, session: &Session, broker: &Broker) -> Resul
     };
     findings.extend(clocks(&queues, broker).await);
     Ok(findings)
+}
+
+/// What the lock store says of itself. It does no harm to have none, as long as no task takes a lease.
+async fn locks(store: Option<&LockStore>) -> Vec<Finding> {
+    let Some(LockStore { locks, .. }) = store else {
+        let text = "no lock store is named; tasks that hold leases need one: set CELERIAC_LOCKS_URL";
+        return vec![Finding::new(Severity::Unknown, "locks", text)];
+    };
+    let findings = match locks.diagnose().await {
+        Ok(findings) => findings.into_iter().map(of_locks).collect(),
+        Err(fault) => {
+            vec![Finding::new(Severity::Error, "locks", Error::locks("they can't be examined")(fault).line())]
+        }
+    };
+    locks.close().await;
+    findings
+}
+
+fn of_locks(finding: store::Finding) -> Finding {
+    let severity = match finding.severity {
+        store::Severity::Ok => Severity::Fine,
+        store::Severity::Warning => Severity::Warning,
+        store::Severity::Error => Severity::Error,
+    };
+    Finding::new(severity, format!("locks: {}", finding.check), finding.text)
 }
 
 /// Those that are named, configured, or listed by the broker; without dead letter queues, which go with theirs.

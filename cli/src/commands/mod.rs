@@ -5,7 +5,9 @@ pub(crate) mod config;
 pub(crate) mod dead;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod lock;
 pub(crate) mod queue;
+pub(crate) mod semaphore;
 pub(crate) mod task;
 pub(crate) mod worker;
 
@@ -16,6 +18,18 @@ pub(crate) async fn run(verb: Verb, session: &Session, program: clap::Command) -
     match verb {
         Verb::Config(command) => config::run(&command, session),
         Verb::Completions(command) => completions::run(&command, program),
+        Verb::Lock(command) => {
+            let store = session.needed_lock_store()?;
+            let done = lock::run(command, session.output, &store).await;
+            store.locks.close().await;
+            done
+        }
+        Verb::Semaphore(command) => {
+            let store = session.needed_lock_store()?;
+            let done = semaphore::run(command, session.output, &store).await;
+            store.locks.close().await;
+            done
+        }
         verb => {
             let broker = session.broker()?;
             let done = match verb {
@@ -23,7 +37,7 @@ pub(crate) async fn run(verb: Verb, session: &Session, program: clap::Command) -
                 Verb::Dead(command) => dead::run(command, session, &broker).await,
                 Verb::Task(command) => task::run(command, session, &broker).await,
                 Verb::Doctor(command) => doctor::run(command, session, &broker).await,
-                Verb::Config(_) | Verb::Completions(_) => Ok(()),
+                Verb::Lock(_) | Verb::Semaphore(_) | Verb::Config(_) | Verb::Completions(_) => Ok(()),
             };
             broker.close().await;
             done

@@ -58,6 +58,10 @@ pub(crate) fn configure<S: Send + Sync + 'static>(
     let code = builder.described();
     let settings = &config.settings;
     let mut builder = builder.broker(broker(&code, config)?);
+    // What the code says is in place already, and where nobody says anything the worker asks its broker.
+    if let Some(url) = &settings.locks_url {
+        builder = builder.locks_url(url.value.reveal());
+    }
     for (name, queue) in &settings.queues {
         let options = queue.options();
         let own = code.queue_defaults.iter().rev().find(|(queue, _)| queue == name).map(|(_, options)| *options);

@@ -12,6 +12,7 @@ pub(crate) fn read(lookup: Lookup<'_>) -> Result<Settings, Error> {
     Ok(Settings {
         broker_url: environment.secret("CELERIAC_BROKER_URL")?,
         management_url: environment.secret("CELERIAC_MANAGEMENT_URL")?,
+        locks_url: environment.secret("CELERIAC_LOCKS_URL")?,
         publish_timeout: environment.get("CELERIAC_PUBLISH_TIMEOUT", parse::positive)?,
         max_message_bytes: environment.get("CELERIAC_MAX_MESSAGE_BYTES", parse::number)?,
         shutdown_timeout: environment.get("CELERIAC_SHUTDOWN_TIMEOUT", parse::duration)?,

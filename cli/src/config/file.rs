@@ -9,9 +9,10 @@ use toml::{
 use super::{Origin, QueueSettings, SecretUrls, Settings, Sourced, parse, suggest};
 use crate::Error;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "broker_url",
     "management_url",
+    "locks_url",
     "publish_timeout",
     "max_message_bytes",
     "shutdown_timeout",
@@ -49,6 +50,7 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Settings, Error> {
         match &**key.get_ref() {
             "broker_url" => settings.broker_url = file.text(key, value, url)?,
             "management_url" => settings.management_url = file.text(key, value, url)?,
+            "locks_url" => settings.locks_url = file.text(key, value, url)?,
             "publish_timeout" => settings.publish_timeout = file.text(key, value, parse::positive)?,
             "max_message_bytes" => settings.max_message_bytes = file.number(key, value, parse::number)?,
             "shutdown_timeout" => settings.shutdown_timeout = file.text(key, value, parse::duration)?,

@@ -22,11 +22,20 @@ use std::{
 };
 
 use celeriac_broker::{Broker, Queue};
+use celeriac_mutex::Locks;
 
 use crate::Error;
 
 /// The file that is read where it exists and no other is named.
 pub(crate) const DEFAULT_FILE: &str = "celeriac.toml";
+
+/// Where leases are kept.
+#[derive(Debug)]
+pub(crate) struct LockStore {
+    pub(crate) locks: Locks,
+    /// For people, without a password.
+    pub(crate) address: String,
+}
 
 /// The settings of this process, and the file that was read.
 #[derive(Debug, Clone)]
@@ -89,6 +98,15 @@ impl Config {
             }
         }
         builder.build().map_err(Error::broker("can't use the broker's address"))
+    }
+
+    /// Where leases are kept; `None` where nobody says, and the broker is no file. No I/O.
+    pub(crate) fn locks(&self) -> Result<Option<LockStore>, Error> {
+        let all = self.all();
+        let url = all.locks_url.as_ref().map(|url| url.value.clone()).or_else(|| all.default_locks_url());
+        let Some(url) = url else { return Ok(None) };
+        let locks = Locks::from_url(url.reveal()).map_err(Error::locks("can't use the address of the lock store"))?;
+        Ok(Some(LockStore { locks, address: url.to_string() }))
     }
 }
 

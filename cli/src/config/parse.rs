@@ -38,6 +38,22 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// How many leases a semaphore has.
+pub(crate) fn leases(text: &str) -> Result<u32, String> {
+    match number(text)? {
+        0 => Err("0 would let nobody in; to stop the tasks, stop the pool that runs them".into()),
+        number => Ok(number),
+    }
+}
+
+/// Why something is done.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why, for whoever reads the log".into()),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
 /// Names apart by commas.
 pub(crate) fn names(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<String> =

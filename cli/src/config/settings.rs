@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use celeriac_broker::{Backoff, Jitter, Queue, QueueKind, RetryPolicy, TaskOptions};
+use celeriac_broker::{Backoff, Broker, Jitter, Queue, QueueKind, RetryPolicy, TaskOptions};
 use celeriac_worker::{Worker, worker::Described};
 
 use super::{Origin, SecretUrls, Sourced};
@@ -11,6 +11,8 @@ use crate::{Error, LogFormat};
 pub(crate) struct Settings {
     pub(crate) broker_url: Option<Sourced<SecretUrls>>,
     pub(crate) management_url: Option<Sourced<SecretUrls>>,
+    /// Where leases are kept.
+    pub(crate) locks_url: Option<Sourced<SecretUrls>>,
     pub(crate) publish_timeout: Option<Sourced<Duration>>,
     pub(crate) max_message_bytes: Option<Sourced<usize>>,
     pub(crate) shutdown_timeout: Option<Sourced<Duration>>,
@@ -55,6 +57,7 @@ impl Settings {
         Self {
             broker_url: self.broker_url.or(lower.broker_url),
             management_url: self.management_url.or(lower.management_url),
+            locks_url: self.locks_url.or(lower.locks_url),
             publish_timeout: self.publish_timeout.or(lower.publish_timeout),
             max_message_bytes: self.max_message_bytes.or(lower.max_message_bytes),
             shutdown_timeout: self.shutdown_timeout.or(lower.shutdown_timeout),
@@ -65,6 +68,14 @@ impl Settings {
             prefetch: self.prefetch.or(lower.prefetch),
             queues,
         }
+    }
+
+    /// Where leases are kept when nobody says: in the broker's file, where the broker is one.
+    pub(crate) fn default_locks_url(&self) -> Option<SecretUrls> {
+        let broker = self.broker_url.as_ref().map_or(Broker::DEFAULT_URL, |url| url.value.reveal());
+        // What stands behind the path is the broker's business.
+        let file = broker.split('?').next().filter(|url| url.starts_with("sqlite:"))?;
+        Some(SecretUrls::new(file))
     }
 }
 
@@ -165,9 +176,13 @@ pub(crate) fn of_code(described: &Described) -> Settings {
         settings.jitter = options.retry.and_then(|retry| code(retry.jitter));
     }
     let broker_url = described.broker.as_ref().map(|broker| broker.address().to_owned());
+    // Locks that are handed over have an address that nobody told: shown as what is masked, and never used as one.
+    let handed_over = described.locks.as_ref().map(|_| "?".to_owned());
+    let locks_url = handed_over.or_else(|| described.locks_url.clone());
     let timeout = described.shutdown_timeout;
     Settings {
         broker_url: broker_url.or_else(|| described.broker_url.clone()).and_then(|url| code(SecretUrls::new(url))),
+        locks_url: locks_url.and_then(|url| code(SecretUrls::new(url))),
         shutdown_timeout: Some(timeout)
             .filter(|timeout| *timeout != Worker::<()>::DEFAULT_SHUTDOWN_TIMEOUT)
             .and_then(code),

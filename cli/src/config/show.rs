@@ -24,6 +24,8 @@ pub(crate) fn rows(settings: &Settings) -> Vec<Row> {
     let mut rows = Rows(Vec::new());
     rows.or("broker_url", settings.broker_url.as_ref(), shown, json!(Broker::DEFAULT_URL));
     rows.or("management_url", settings.management_url.as_ref(), shown, Value::Null);
+    let file = settings.default_locks_url().as_ref().map_or(Value::Null, shown);
+    rows.or("locks_url", settings.locks_url.as_ref(), shown, file);
     let timeout = seconds(&BrokerBuilder::DEFAULT_PUBLISH_TIMEOUT);
     rows.or("publish_timeout", settings.publish_timeout.as_ref(), seconds, timeout);
     let bytes = json!(Broker::DEFAULT_MAX_MESSAGE_BYTES);

@@ -46,6 +46,53 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
 }
 
 #[test]
+fn the_lock_store_s_address_is_found_like_the_broker_s() {
+    let locks = |case: Case| {
+        let url = case.load().unwrap().locks_url.unwrap();
+        (url.value.reveal().to_owned(), url.origin.to_string())
+    };
+    let file = "locks_url = \"redis://file\"";
+    let mut flag = Case::new(file).env("CELERIAC_LOCKS_URL", "redis://env");
+    flag.flags.locks_url = Some(Sourced::flag("--locks-url", SecretUrls::new("redis://flag")));
+    assert_eq!(locks(flag), ("redis://flag".into(), "--locks-url".into()));
+    let env = Case::new(file).env("CELERIAC_LOCKS_URL", "redis://env");
+    assert_eq!(locks(env), ("redis://env".into(), "CELERIAC_LOCKS_URL".into()));
+    assert_eq!(locks(Case::new(file)).0, "redis://file");
+    let case = Case::new(file);
+    let secret = case.folder.path().join("url");
+    std::fs::write(&secret, "redis://:hunter2@h\n").unwrap();
+    let secret = case.env("CELERIAC_LOCKS_URL_FILE", &secret);
+    assert_eq!(locks(secret), ("redis://:hunter2@h".into(), "CELERIAC_LOCKS_URL_FILE".into()));
+}
+
+#[test]
+fn locks_are_kept_in_the_broker_s_file_unless_somebody_says_where() {
+    let shown = |file: &str| {
+        let settings = Case::new(file).load().unwrap();
+        let row = rows(&settings).into_iter().find(|row| row.name == "locks_url").unwrap();
+        (row.value.as_str().map(str::to_owned), row.origin.kind())
+    };
+    assert_eq!(shown(""), (Some("sqlite://celeriac.db".into()), "default"));
+    let file = "broker_url = \"sqlite:///var/q.db?claim_lease=5s\"";
+    assert_eq!(shown(file), (Some("sqlite:///var/q.db".into()), "default"));
+    assert_eq!(shown("broker_url = \"amqp://rabbit\""), (None, "default"));
+    let both = "broker_url = \"amqp://rabbit\"\nlocks_url = \"redis://:hunter2@h/0\"";
+    assert_eq!(shown(both), (Some("redis://:***@h/0".into()), "file"));
+}
+
+#[test]
+fn the_code_s_locks_give_way_to_an_address_that_is_said_after_them() {
+    use celeriac_worker::Worker;
+    let locks = Locks::from_url("memory://").unwrap();
+    let handed_over = Worker::builder().locks_url("redis://code").locks(locks.clone());
+    let shown = |settings: Settings| settings.locks_url.map(|url| (url.value.to_string(), url.origin.kind()));
+    assert_eq!(shown(of_code(&handed_over.described())), Some(("***".into(), "code")));
+    let named = Worker::builder().locks(locks).locks_url("redis://code").described();
+    assert!(named.locks.is_none());
+    assert_eq!(shown(of_code(&named)), Some(("redis://code".into(), "code")));
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let settings = Case::new("log_format = \"json\"").env("CELERIAC_LOG_FORMAT", "").load().unwrap();
     assert_eq!(settings.log_format.unwrap().value, crate::LogFormat::Json);

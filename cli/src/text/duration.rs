@@ -22,6 +22,15 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Writes a duration for who glances at it: `840ms`, `12.3s`, `1m12s`.
+pub(crate) fn short(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ ..1000 => format!("{millis}ms"),
+        1000..60_000 => format!("{:.1}s", duration.as_secs_f64()),
+        _ => super::rough(duration),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +42,12 @@ mod tests {
         }
         assert_eq!(duration(Duration::from_micros(1)), "0s");
         assert_eq!(duration(Duration::from_secs(60)), "1m");
+    }
+
+    #[test]
+    fn short_durations_have_two_or_three_digits_that_count() {
+        let at = |millis| short(Duration::from_millis(millis));
+        assert_eq!([at(0), at(840), at(12_345), at(72_345)], ["0ms", "840ms", "12.3s", "1m12s"]);
     }
 
     #[test]

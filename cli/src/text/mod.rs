@@ -4,7 +4,7 @@ mod duration;
 mod table;
 mod time;
 
-pub(crate) use duration::{duration, parse_duration};
+pub(crate) use duration::{duration, parse_duration, short};
 pub(crate) use table::{Table, unknown};
 pub(crate) use time::{age, instant, parse_instant, rough};
 

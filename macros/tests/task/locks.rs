@@ -108,7 +108,7 @@ async fn calling_the_function_takes_no_lease() {
 
 #[task(name = "charge", queue = "locks", mutex(account_id))]
 async fn charge(ctx: Context<()>, account_id: u64, cents: u64) -> Result<(), TaskError> {
-    let lease = ctx.lease("account_id").ok_or_else(|| TaskError::new("not held"))?;
+    let lease = ctx.lease("account_id")?;
     assert_eq!(lease.key().to_string(), format!("mutex:charge:account_id={account_id}"));
     tokio::time::sleep(Duration::from_secs(cents)).await;
     Ok(())
@@ -146,6 +146,7 @@ async fn report(day: u8) -> Result<(), TaskError> {
 }
 
 async fn is_needed(task: &Report) -> Check {
+    tokio::task::yield_now().await;
     if task.day > 30 { Check::skip("it is there") } else { Check::Run }
 }
 
@@ -159,6 +160,7 @@ mod checks {
     use celeriac::prelude::*;
 
     pub(super) async fn fallible(_: &super::Stateful, ctx: &Context<()>) -> Result<Check, std::num::ParseIntError> {
+        tokio::task::yield_now().await;
         "x".parse::<u8>()?;
         assert!(ctx.attempt() > 0);
         Ok(Check::Run)

@@ -76,6 +76,7 @@ macro_rules! conformance {
             more_leases_serve_those_who_wait
             fewer_leases_take_none_back
             a_weight_beyond_the_stored_leases_is_refused
+            a_waiter_for_more_than_is_left_is_told
             // Leases.
             a_held_lease_is_renewed
             a_lease_that_is_not_to_be_renewed_ends

@@ -85,3 +85,20 @@ pub async fn a_weight_beyond_the_stored_leases_is_refused(fixture: &impl Fixture
     }
     permit.release().await.unwrap();
 }
+
+/// One who waits for more permits than an operator has left is told so, and holds nobody back.
+pub async fn a_waiter_for_more_than_is_left_is_told(fixture: &impl Fixture) {
+    let (name, locks) = (fixture.name("left"), fixture.locks());
+    let two = locks.semaphore(&name, 3).weight(2).acquire().await.unwrap();
+    let all = fixture.locks().semaphore(&name, 3).weight(3);
+    let heavy = tokio::spawn(async move { all.acquire().await.map(drop) });
+    until_waiting(&locks, two.key(), 1).await;
+    let one = fixture.locks().semaphore(&name, 3);
+    let light = tokio::spawn(async move { one.acquire().await.unwrap() });
+    until_waiting(&locks, two.key(), 2).await;
+    locks.resize(two.key(), Some(2)).await.unwrap();
+    let told = soon(heavy).await.unwrap();
+    assert!(matches!(&told, Err(Error::Invalid(text)) if text.contains(&name)), "{told:?}");
+    two.release().await.unwrap();
+    soon(light).await.unwrap().release().await.unwrap();
+}

@@ -1,16 +1,14 @@
 //! Calling scripts: by digest, by text where the server has forgotten it, and again where the connection was lost.
 
 use deadpool_redis::redis::{Cmd, Pipeline, RedisResult, Value, cmd};
-use tokio::{
-    runtime::Handle,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     failure::{Failure, ends_connection},
     link::{Link, Live},
     options::RedisOptions,
     script::{Script, Scripts},
+    sessions::Sessions,
 };
 use crate::rules::Micros;
 
@@ -78,8 +76,8 @@ pub(super) struct Caller<'a> {
     pub(super) link: &'a Link,
     pub(super) scripts: &'a Scripts,
     pub(super) options: &'a RedisOptions,
-    /// Where to connect, should that be needed.
-    pub(super) handle: Option<Handle>,
+    /// Where connections are made.
+    pub(super) sessions: &'a Sessions,
 }
 
 impl Caller<'_> {
@@ -91,15 +89,13 @@ impl Caller<'_> {
         let deadline = Instant::now() + bound;
         let mut again = true;
         loop {
-            let live = self.link.live(self.handle.clone(), deadline).await?;
-            let Ok(answers) = timeout_at(deadline, self.exchange(&live, calls, then)).await else {
-                // Perhaps nobody is at the other end any more.
-                self.link.is_broken(&live);
-                return Err(Failure::Unavailable(format!("no answer within {bound:?}")));
-            };
+            let live = self.link.live(|| self.sessions.runtime(), deadline).await?;
+            let given_up = GivenUp(Some(self.link));
+            let answers = timeout_at(deadline, self.exchange(&live, calls, then)).await;
+            given_up.disarm();
             match answers {
-                Ok(answers) => return Ok(answers),
-                Err(error) => {
+                Ok(Ok(answers)) => return Ok(answers),
+                Ok(Err(error)) => {
                     if ends_connection(&error) {
                         self.link.is_broken(&live);
                         if error.is_connection_dropped() && std::mem::take(&mut again) {
@@ -107,6 +103,11 @@ impl Caller<'_> {
                         }
                     }
                     return Err(Failure::from(error));
+                }
+                Err(_) => {
+                    // Perhaps nobody is at the other end any more.
+                    self.link.is_broken(&live);
+                    return Err(Failure::Unavailable(format!("no answer within {bound:?}")));
                 }
             }
         }
@@ -139,13 +140,35 @@ impl Caller<'_> {
 }
 
 async fn speak(live: &Live, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+    let mut connection = live.connection.clone();
+    if let [command] = &*commands {
+        return Ok(vec![connection.send_packed_command(command).await?]);
+    }
     let mut pipeline = Pipeline::with_capacity(commands.len());
     for command in commands {
         pipeline.add_command(command);
     }
-    live.connection.clone().send_packed_commands(&pipeline, 0, pipeline.len()).await
+    connection.send_packed_commands(&pipeline, 0, pipeline.len()).await
 }
 
 fn is_noscript(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}
+
+/// Has the connection looked at when it is dropped armed: whoever waited for the answer waits no longer.
+#[must_use]
+struct GivenUp<'a>(Option<&'a Link>);
+
+impl GivenUp<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        if let Some(link) = self.0 {
+            link.is_doubtful();
+        }
+    }
 }

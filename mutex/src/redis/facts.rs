@@ -23,7 +23,7 @@ impl Facts {
         let info = Info::read(info).or_else(|failure| match failure {
             // Some services let nobody see it.
             Failure::Refused(_) => Ok(Info(HashMap::new())),
-            Failure::Unavailable(_) => Err(failure),
+            failure => Err(failure),
         })?;
         if info.get("loading") == Some("1") {
             return Err(Failure::Unavailable("LOADING: the server still reads its data".into()));

@@ -9,6 +9,8 @@ pub(super) enum Failure {
     Unavailable(String),
     /// It won't.
     Refused(String),
+    /// The question makes no sense.
+    Invalid(String),
 }
 
 impl Failure {
@@ -17,12 +19,13 @@ impl Failure {
         match self {
             Self::Unavailable(message) => Error::Unavailable { address, message },
             Self::Refused(message) => Error::Refused { address, message },
+            Self::Invalid(message) => Error::Invalid(message),
         }
     }
 
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Unavailable(message) | Self::Refused(message) => message,
+            Self::Unavailable(message) | Self::Refused(message) | Self::Invalid(message) => message,
         }
     }
 

@@ -3,8 +3,8 @@
 //! # Layout
 //!
 //! - `scripts/` says in Lua what `rules` says in Rust; `script` puts them together.
-//! - `link` keeps the one connection for commands, `hints` the one that hears; both are remade for ever. `source` makes connections,
-//!   `facts` is what a server says of itself then.
+//! - `link` hands out the one connection for commands, which `keeper` makes; `hints` has the one that hears. Both are remade for ever.
+//!   `source` is where connections come from, `facts` is what a server says of itself then.
 //! - `arguments` writes questions, `reply` reads answers, `call` carries both. `view` is for operators.
 //!
 //! A lock is the value `<namespace>:{<kind>:<name>}`, and, while somebody waits, the three keys beside it: `:w` who, `:q` in what order,
@@ -16,6 +16,7 @@ mod call;
 mod facts;
 mod failure;
 mod hints;
+mod keeper;
 mod link;
 mod options;
 mod reply;
@@ -100,7 +101,7 @@ impl RedisStore {
     }
 
     fn caller_on<'a>(&'a self, link: &'a Link) -> Caller<'a> {
-        Caller { link, scripts: &self.scripts, options: &self.options, handle: self.sessions.runtime() }
+        Caller { link, scripts: &self.scripts, options: &self.options, sessions: &self.sessions }
     }
 
     /// Acquisitions and their releases go over one connection, so that a release never overtakes what it ends.
@@ -188,8 +189,8 @@ impl LeaseStore for RedisStore {
     }
 
     async fn spend(&self, spend: &Spend) -> Result<Spent, Error> {
-        let spent = async { reply::spent(&self.caller().call(self.keys().spend(spend)).await?) };
-        spent.await.map_err(self.failed())
+        let said = async { reply::spent(&self.caller().call(self.keys().spend(spend)).await?) };
+        said.await.map_err(self.failed())
     }
 
     async fn resize(&self, key: &LockKey, leases: Option<u32>) -> Result<(), Error> {

@@ -107,6 +107,12 @@ pub(super) fn answer(value: &Value, ask: &Ask) -> Result<Answer, Failure> {
         (Some(3), Some(position), Some(delay)) => {
             Ok(Answer::Parked { position: unsigned(position)?, delay: duration(delay)?, holder })
         }
+        (Some(4), Some(leases), None) => Err(Failure::Invalid(format!(
+            "{} of the {} leases of {} cannot be taken",
+            ask.weight,
+            unsigned(leases)?,
+            ask.key
+        ))),
         _ => Err(Failure::strange("an answer of another shape")),
     }
 }

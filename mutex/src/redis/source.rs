@@ -47,7 +47,14 @@ impl Source {
             .map_err(|_| Failure::Unavailable(format!("no connection within {:?}", options.response_timeout)))?;
         match object {
             // Taken for good: to recycle it costs two commands each time.
-            Ok(connection) => Ok(Connection::take(connection)),
+            Ok(connection) => {
+                let mut connection = Connection::take(connection);
+                if self.client.is_none() {
+                    // Who waits bounds it; the pool's own bound may be shorter.
+                    connection.set_response_timeout(options.response_timeout * 2);
+                }
+                Ok(connection)
+            }
             Err(deadpool_redis::PoolError::Backend(error)) => Err(Failure::from(error)),
             Err(error) => Err(Failure::Unavailable(error.to_string())),
         }

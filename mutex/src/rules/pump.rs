@@ -24,6 +24,12 @@ impl Lock {
                 line.remove(&head.lease)?;
                 continue;
             }
+            if head.weight > leases {
+                // There are fewer leases than when it came. It asks again, and is told so; those behind it do not wait for ever.
+                line.remove(&head.lease)?;
+                world.tell(&head.process, News::Look(head.lease, Duration::ZERO));
+                continue;
+            }
             // Strict: those behind a heavy one wait with it, or it would wait for ever.
             if head.weight > leases.saturating_sub(self.used()) || self.kept_until(line, now, head.rank)?.is_some() {
                 break;

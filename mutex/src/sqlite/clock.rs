@@ -144,6 +144,8 @@ mod tests {
         let before = written("a", 990, 5000);
         assert_eq!(settled(Some(&before), &machine("b", 10, 6000), 0), 5990);
         assert_eq!(settled(Some(&before), &machine("b", 10, 100), 0), 4990);
+        // Long after the start, the distance of the one before would do as well, and be wrong.
+        assert_eq!(settled(Some(&before), &machine("b", 6000, 8000), 0), 2000);
         // The same start, and yet the count went back: the machine is a copy of what it was.
         assert_eq!(settled(Some(&before), &machine("a", 10, 100), 0), 4990);
     }

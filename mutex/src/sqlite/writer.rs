@@ -56,8 +56,8 @@ pub(super) struct Writer {
 enum Exit {
     /// Nobody is left to ask anything.
     Ended,
-    /// The last process of ours has closed.
-    Idle,
+    /// The last process of ours has closed, and is to hear of it.
+    Idle(oneshot::Sender<()>),
     /// The file under this name is another one now, or none.
     Moved,
     /// It failed, and is opened anew.
@@ -132,7 +132,12 @@ impl Writer {
             self.reached = self.reached.max(file.clock.now());
             match exit {
                 Ok(Exit::Ended) => return,
-                Ok(Exit::Idle | Exit::Failed) => {}
+                Ok(Exit::Idle(answer)) => {
+                    // The last one that has it open folds the log into the file.
+                    drop(file);
+                    let _ = answer.send(());
+                }
+                Ok(Exit::Failed) => {}
                 Ok(Exit::Moved) => {
                     tracing::warn!(file = %self.location.path.display(), "the locks' file was replaced or removed; opening it anew");
                     moved = true;
@@ -170,11 +175,11 @@ impl Writer {
             }
             if let Some((process, answer)) = self.closing() {
                 self.take_leave(file, &mut book, &process);
+                if self.household.is_empty() && self.backlog.is_empty() {
+                    return Ok(Exit::Idle(answer));
+                }
                 // Whoever closes may not wait.
                 let _ = answer.send(());
-                if self.household.is_empty() && self.backlog.is_empty() {
-                    return Ok(Exit::Idle);
-                }
             }
             if !self.gather(self.deadline()) {
                 for process in self.household.present() {

@@ -10,7 +10,7 @@ use crate::gates::{GATES, Gated, Gates, OPEN};
 /// All three permits come back within the time that leases last.
 async fn nothing_is_leaked(store: &Gated, name: &str, what: &str) {
     let other = store.other();
-    let all = other.semaphore(name, 3).weight(3).acquire_timeout(Duration::from_secs(3)).await.unwrap();
+    let all = other.semaphore(name, 3).weight(3).acquire_timeout(Duration::from_secs(6)).await.unwrap();
     let state = store.other().inspect(other.semaphore(name, 3).lock_key()).await.unwrap();
     assert!(all.is_some(), "{what}: a permit has leaked: {state:?}");
 }

@@ -61,12 +61,12 @@ impl Gated {
         *self.gates.lock().unwrap() = gates;
     }
 
-    /// A process that goes through the gates; its leases last 200 ms.
+    /// A process that goes through the gates; its leases last 500 ms.
     pub(crate) fn locks(&self) -> Locks {
-        let patience = Duration::from_millis(150);
+        let patience = Duration::from_millis(300);
         Locks::builder()
             .store(Arc::new(self.clone()))
-            .ttl(Duration::from_millis(200))
+            .ttl(Duration::from_millis(500))
             .patience(patience)
             .build()
             .unwrap()
@@ -74,7 +74,7 @@ impl Gated {
 
     /// A process that does not.
     pub(crate) fn other(&self) -> Locks {
-        Locks::builder().store(Arc::new(self.inner.clone())).ttl(Duration::from_millis(200)).build().unwrap()
+        Locks::builder().store(Arc::new(self.inner.clone())).ttl(Duration::from_millis(500)).build().unwrap()
     }
 
     async fn through<T>(&self, gate: Gate, question: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

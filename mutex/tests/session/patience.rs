@@ -12,7 +12,7 @@ async fn a_wait_ends_when_the_store_does_not_answer_for_long() {
     let began = Instant::now();
     let error = store.locks().mutex("m").lock().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-    assert!(began.elapsed() >= Duration::from_millis(150) && began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

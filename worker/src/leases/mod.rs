@@ -74,6 +74,11 @@ impl Hold {
         self.held.iter().find(named).map(|held| &held.lease)
     }
 
+    /// The addresses of the task's own locks.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.held.iter().map(|held| held.address.as_str()).collect()
+    }
+
     /// The fencing tokens of everything that is held, by address.
     pub(crate) fn fences(&self) -> Vec<(String, u64)> {
         let own = self.held.iter().map(|held| (held.address.clone(), held.lease.fencing_token().get()));

@@ -1,5 +1,4 @@
 use std::{
-    collections::HashMap,
     sync::OnceLock,
     time::{Duration, SystemTime},
 };
@@ -122,9 +121,8 @@ impl Counters {
 #[derive(Debug)]
 pub(super) struct Book {
     counters: Counters,
-    /// From a name on the wire to a row.
-    rows: HashMap<&'static str, usize>,
-    columns: HashMap<QueueName, usize>,
+    /// From a name on the wire to a row, in the order of names: to find one costs less than to hash it.
+    rows: Vec<(&'static str, usize)>,
     tasks: Vec<TaskCells>,
     queues: Vec<QueueCells>,
     /// Row by row. A pair that was not expected begins when it is first seen: a task comes from one queue, as a rule.
@@ -178,9 +176,8 @@ impl Book {
         tasks.dedup();
         tasks.push(UNREGISTERED);
         let row = |task: &str| tasks.iter().position(|name| *name == task);
-        let rows = names.tasks.iter().filter_map(|(name, task, _)| Some((*name, row(task)?))).collect();
-        let columns: HashMap<QueueName, usize> =
-            names.queues.iter().enumerate().map(|(column, queue)| (queue.clone(), column)).collect();
+        let mut rows: Vec<_> = names.tasks.iter().filter_map(|(name, task, _)| Some((*name, row(task)?))).collect();
+        rows.sort_unstable();
         let queues = names.queues.iter().map(|queue| QueueCells {
             wait: counters.waits.with_label_values(&[queue.as_str()]),
             redeliveries: counters.redeliveries.with_label_values(&[queue.as_str()]),
@@ -200,13 +197,11 @@ impl Book {
                 .collect(),
             counters,
             rows,
-            columns,
         };
         for (_, task, queue) in &names.tasks {
-            if let (Some(row), Some(column)) =
-                (row(task), book.columns.iter().find(|(name, _)| name.as_str() == *queue))
-            {
-                book.begin(row, *column.1, POSSIBLE);
+            let column = names.queues.iter().position(|name| name.as_str() == *queue);
+            if let (Some(row), Some(column)) = (row(task), column) {
+                book.begin(row, column, POSSIBLE);
             }
         }
         for column in 0..book.queues.len() {
@@ -262,10 +257,19 @@ impl Book {
         })
     }
 
+    fn row(&self, task: &str) -> Option<usize> {
+        let at = self.rows.binary_search_by(|(name, _)| (*name).cmp(task)).ok()?;
+        Some(self.rows[at].1)
+    }
+
+    fn column(&self, queue: &QueueName) -> Option<usize> {
+        self.queues.iter().position(|cells| cells.name == *queue)
+    }
+
     /// A slot has taken a delivery.
     pub(super) fn received(&self, delivery: &Delivery, now: SystemTime) {
-        let Some(column) = self.columns.get(&delivery.queue.name) else { return };
-        let queue = &self.queues[*column];
+        let Some(column) = self.column(&delivery.queue.name) else { return };
+        let queue = &self.queues[column];
         if delivery.deliveries > 1 {
             queue.redeliveries.inc();
         }
@@ -277,8 +281,8 @@ impl Book {
     }
 
     pub(super) fn ran(&self, task: &str, elapsed: Duration) {
-        if let Some(row) = self.rows.get(task) {
-            self.tasks[*row].duration.observe(elapsed.as_secs_f64());
+        if let Some(row) = self.row(task) {
+            self.tasks[row].duration.observe(elapsed.as_secs_f64());
         }
     }
 
@@ -290,8 +294,8 @@ impl Book {
         outcome: Outcome,
         reason: Reason,
     ) -> Option<&Cell> {
-        let row = task.and_then(|task| self.rows.get(task).copied()).unwrap_or(self.tasks.len() - 1);
-        let column = *self.columns.get(queue)?;
+        let row = task.and_then(|task| self.row(task)).unwrap_or(self.tasks.len() - 1);
+        let column = self.column(queue)?;
         Some(self.cell(self.pair(row, column), row, column, outcome, reason))
     }
 

@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use celeriac_broker::{Consumer, Delivery};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often a consumer that is given nothing is asked whether it is registered.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -17,12 +18,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Watched {
     consumer: Box<dyn Consumer>,
     connected: Arc<AtomicBool>,
+    looks: Interval,
 }
 
 impl Watched {
     pub(super) fn new(consumer: Box<dyn Consumer>) -> (Self, Arc<AtomicBool>) {
         let connected = Arc::new(AtomicBool::new(consumer.is_connected()));
-        (Self { consumer, connected: connected.clone() }, connected)
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        (Self { consumer, connected: connected.clone(), looks }, connected)
     }
 }
 
@@ -30,10 +34,14 @@ impl Watched {
 impl Consumer for Watched {
     async fn next(&mut self) -> Option<Delivery> {
         loop {
-            // A delivery that is ready costs no timer.
-            if let Ok(delivery) = tokio::time::timeout(LOOK_EVERY, self.consumer.next()).await {
-                self.connected.store(delivery.is_some(), Ordering::Relaxed);
-                return delivery;
+            tokio::select! {
+                biased;
+                // A delivery that is ready asks no clock.
+                delivery = self.consumer.next() => {
+                    self.connected.store(delivery.is_some(), Ordering::Relaxed);
+                    return delivery;
+                }
+                _ = self.looks.tick() => {}
             }
             self.connected.store(self.consumer.is_connected(), Ordering::Relaxed);
         }

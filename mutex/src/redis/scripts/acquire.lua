@@ -1,6 +1,6 @@
 -- ARGV: lease, process, owner, ttl, leases, weight, how[, grace, place, jitter]; a capital `how` is that of an unfair asker.
 -- Answers {1, fence, leases} granted, or the fence alone where that is what was asked; {0, retry in, waiting, owner} busy; {2, position, look in} queued;
--- {3, position, delay, owner} parked.
+-- {3, position, delay, owner} parked; {4, leases} more than there are.
 local ask = {
   lease = ARGV[1], process = ARGV[2], owner = ARGV[3], ttl = tonumber(ARGV[4]), weight = tonumber(ARGV[6]),
 }
@@ -9,6 +9,8 @@ local fair = how == ARGV[7]
 grace = tonumber(ARGV[8] or 0)
 
 open(1)
+-- It would wait for ever.
+if lock.leases and ask.weight > lock.leases then return { 4, lock.leases } end
 reap()
 remove_stale()
 if not lock.leases then

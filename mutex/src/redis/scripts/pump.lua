@@ -59,6 +59,10 @@ local function pump()
     if not head then return end
     if head.ends <= now then
       leave(head.lease)
+    elseif head.weight > lock.leases then
+      -- There are fewer leases than when it came: it asks again, and is told so.
+      leave(head.lease)
+      look(head.process, head.lease, 0)
     elseif head.weight > lock.leases - used() or kept_until(head.rank) then
       -- Strict: those behind a heavy one wait with it, or it would wait for ever.
       break

@@ -8,7 +8,7 @@ use std::{
 
 use deadpool_redis::{
     Config, Runtime,
-    redis::{Client, Cmd, FromRedisValue, aio::MultiplexedConnection},
+    redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult, aio::MultiplexedConnection},
 };
 use tokio::{sync::mpsc, time::timeout};
 use xtask::services::Redis;
@@ -65,11 +65,16 @@ pub(super) struct Raw(MultiplexedConnection);
 
 impl Raw {
     pub(super) async fn to(url: &str) -> Self {
-        Self(Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap())
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(BOUND));
+        Self(Client::open(url).unwrap().get_multiplexed_async_connection_with_config(&patient).await.unwrap())
     }
 
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> T {
-        command.query_async(&mut self.0.clone()).await.unwrap()
+        self.try_run(command).await.unwrap()
+    }
+
+    pub(super) async fn try_run<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        command.query_async(&mut self.0.clone()).await
     }
 
     /// A command of words.

@@ -15,7 +15,7 @@ async fn the_fencing_token_reaches_the_handler_and_the_children_and_rises() {
         move |ctx, n| {
             let seen = seen.clone();
             async move {
-                if let Some(lease) = ctx.lease("m") {
+                if let Ok(lease) = ctx.lease("m") {
                     assert!(ctx.parent_fence("mutex:m:a").is_none());
                     let part = ctx.mutex("part", 5).lock().await?;
                     ctx.publish(Scripted::<PLAIN> { n: n + 100 }).await?;

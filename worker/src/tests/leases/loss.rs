@@ -43,7 +43,8 @@ async fn a_run_whose_lease_is_lost_is_dropped_and_retried_with_that_reason() {
         }
     });
     let sent = harness.publish(locked(1, [mutex("a")])).await.unwrap();
-    let report = harness.run_until_idle().await.unwrap();
+    let run = tokio::time::timeout(Duration::from_secs(20), harness.run_until_idle());
+    let report = run.await.expect("the run ends when its lease is lost").unwrap();
     report.assert_outcomes(&sent.id, &[Outcome::Retried, Outcome::Succeeded]);
     let first = report.of(&sent.id).next().unwrap();
     assert_eq!(first.reason, Reason::LeaseLost);
@@ -87,7 +88,8 @@ async fn revoked(answer: fn() -> Result<(), TaskError>) -> Vec<(Outcome, Reason)
         }
     });
     let sent = harness.publish(locked(1, [mutex("a")])).await.unwrap();
-    let report = harness.run_until_idle().await.unwrap();
+    let run = tokio::time::timeout(Duration::from_secs(20), harness.run_until_idle());
+    let report = run.await.expect("the run is asked to stop").unwrap();
     report.of(&sent.id).map(|record| (record.outcome, record.reason)).collect()
 }
 

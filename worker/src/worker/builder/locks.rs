@@ -13,15 +13,18 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
     /// Where the tasks' leases are kept: `redis://..`, `sqlite://..` or `memory://`. Default: `CELERIAC_LOCKS_URL`, else the broker's own
     /// file where it is one, and its memory where it has no other.
     ///
-    /// RabbitMQ keeps none: a worker whose tasks hold locks is refused there without an address.
+    /// RabbitMQ keeps none: a worker whose tasks hold locks is refused there without an address. It takes the place of
+    /// [`locks`](Self::locks).
     pub fn locks_url(mut self, url: &str) -> Self {
         self.locks_url = Some(url.to_owned());
+        self.locks = None;
         self
     }
 
     /// Locks that are already there, instead of an address. They stay open when the worker ends.
     pub fn locks(mut self, locks: Locks) -> Self {
         self.locks = Some(locks);
+        self.locks_url = None;
         self
     }
 

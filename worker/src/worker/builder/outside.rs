@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use celeriac_broker::{Broker, Queue, TaskOptions};
+use celeriac_mutex::Locks;
 
 use super::WorkerBuilder;
 
@@ -14,6 +15,10 @@ pub struct Described {
     pub broker: Option<Broker>,
     /// The broker's address.
     pub broker_url: Option<String>,
+    /// The locks that were handed over.
+    pub locks: Option<Locks>,
+    /// Where the tasks' leases are kept.
+    pub locks_url: Option<String>,
     /// The pools.
     pub pools: Vec<DescribedPool>,
     /// The queues that differ from the default.
@@ -50,6 +55,8 @@ impl<S: Send + Sync + 'static> WorkerBuilder<S> {
         Described {
             broker: self.broker.clone(),
             broker_url: self.broker_url.clone(),
+            locks: self.locks.clone(),
+            locks_url: self.locks_url.clone(),
             pools: pools.collect(),
             queues: self.queues.clone(),
             queue_defaults: self.queue_defaults.clone(),

@@ -1,0 +1,109 @@
+//! 64 contenders for one lock, each holding it for a millisecond at a time.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+
+use super::{locks, name, raw::Raw};
+use crate::{
+    Failure,
+    measure::{Settings, interleave, quantile, rate},
+    row::{Goal, Row},
+};
+
+const BENCH: &str = "lock-handoff";
+const CONTENDERS: u64 = 64;
+const HOLD: Duration = Duration::from_millis(1);
+/// How long a poller sleeps between two attempts: rslock's default.
+const POLL: Duration = Duration::from_millis(200);
+const COUNTED: [&str; 2] = ["evalsha", "eval"];
+
+pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
+    let turns = settings.operations(40).max(2);
+    let locks = locks()?;
+    let mut watcher = Raw::connect().await?;
+    locks.mutex("warm").lock().await?.release().await?;
+
+    let blocks = interleave(settings, 3, async |side| {
+        let name = name("handoff");
+        let before = watcher.calls(&COUNTED).await?;
+        let begin = Instant::now();
+        let waits = match side {
+            0 => try_join_all((0..CONTENDERS).map(|_| leases(&locks, &name, turns))).await?,
+            1 => {
+                watcher.give(&name).await?;
+                try_join_all((0..CONTENDERS).map(|_| tokens(&name, turns))).await?
+            }
+            // A poller takes turns by chance: a quarter of them is enough to see how it does.
+            _ => try_join_all((0..CONTENDERS).map(|number| polls(&watcher, &name, number, turns.div_ceil(4)))).await?,
+        };
+        let took = begin.elapsed();
+        let after = watcher.calls(&COUNTED).await?;
+        let sent: u64 = after.iter().zip(&before).map(|(after, before)| after - before).sum();
+        let mut waits: Vec<f64> = waits.into_iter().flatten().map(|wait| wait.as_secs_f64()).collect();
+        waits.sort_by(f64::total_cmp);
+        #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let grants = waits.len() as f64;
+        // What everybody would wait if turns were dealt round.
+        let fair = took.as_secs_f64() / grants * (CONTENDERS - 1) as f64;
+        #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let commands = sent as f64 / grants;
+        Ok(vec![rate(waits.len() as u64, took), quantile(&waits, 0.99) / fair, commands])
+    })
+    .await?;
+    locks.close().await;
+
+    let ours = blocks.of(0, 0);
+    let row = || Row::alone(BENCH, "64 contenders, 1 ms hold", "grants/s", &ours);
+    Ok(vec![
+        row().against("BLPOP of a token, 64 connections", &ours, &blocks.of(1, 0)).goal(Goal::AtLeast(1.0)),
+        row().against("polling every 200 ms, SET NX PX", &ours, &blocks.of(2, 0)),
+        Row::alone(BENCH, "p99 wait, by a fair share", "x", &blocks.of(0, 1)).goal(Goal::AtMost(1.1)),
+        Row::alone(BENCH, "p99 wait, by a fair share: BLPOP", "x", &blocks.of(1, 1)),
+        Row::alone(BENCH, "p99 wait, by a fair share: polling", "x", &blocks.of(2, 1)),
+        // A question when it comes, a release, a confirming renewal.
+        Row::alone(BENCH, "scripts for each grant", "scripts", &blocks.of(0, 2)).goal(Goal::AtMost(3.1)),
+    ])
+}
+
+async fn leases(locks: &celeriac::mutex::Locks, name: &str, turns: u64) -> Result<Vec<Duration>, Failure> {
+    let mutex = locks.mutex(name);
+    let mut waits = Vec::new();
+    for _ in 0..turns {
+        let begin = Instant::now();
+        let guard = mutex.lock().await?;
+        waits.push(begin.elapsed());
+        tokio::time::sleep(HOLD).await;
+        guard.release().await?;
+    }
+    Ok(waits)
+}
+
+async fn tokens(list: &str, turns: u64) -> Result<Vec<Duration>, Failure> {
+    // A blocking command needs a connection to itself.
+    let mut raw = Raw::connect().await?;
+    let mut waits = Vec::new();
+    for _ in 0..turns {
+        let begin = Instant::now();
+        raw.take(list).await?;
+        waits.push(begin.elapsed());
+        tokio::time::sleep(HOLD).await;
+        raw.give(list).await?;
+    }
+    Ok(waits)
+}
+
+async fn polls(raw: &Raw, key: &str, number: u64, turns: u64) -> Result<Vec<Duration>, Failure> {
+    let (mut raw, value) = (raw.clone(), number.to_string());
+    let mut waits = Vec::new();
+    for _ in 0..turns {
+        let begin = Instant::now();
+        while !raw.lock(key, &value, Duration::from_secs(15)).await? {
+            tokio::time::sleep(POLL).await;
+        }
+        waits.push(begin.elapsed());
+        tokio::time::sleep(HOLD).await;
+        raw.unlock(key, &value).await?;
+    }
+    Ok(waits)
+}

@@ -1,0 +1,109 @@
+//! Hearing of grants, by each way that there is.
+
+use std::time::Duration;
+
+use deadpool_redis::{Config, Runtime};
+
+use super::support::{Process, granted, options, private, renewal};
+use crate::{
+    Locks,
+    redis::RedisStore,
+    store::{Answer, Hint, LeaseStore, Queueing, Renewed},
+};
+
+#[tokio::test]
+async fn a_store_on_a_pool_hears_of_grants() {
+    let server = private(&[]);
+    let pool = Config::from_url(server.url()).create_pool(Some(Runtime::Tokio1)).unwrap();
+    let store = RedisStore::from_pool(pool.clone(), options()).unwrap();
+    let mut process = Process::open(&store, "p");
+    let asks: Vec<_> = (0..50).map(|number| process.ask("m", number, Queueing::Wait)).collect();
+    for ask in &asks {
+        store.acquire(ask).await.unwrap();
+    }
+    for hand in asks.windows(2) {
+        assert!(store.release(&hand[0].key, &hand[0].lease).await.unwrap());
+        let lease = hand[1].lease.clone();
+        loop {
+            match process.hint().await {
+                Some(Hint::Look { .. }) => {}
+                hint => break assert_eq!(hint, Some(Hint::Granted { key: hand[1].key.clone(), lease })),
+            }
+        }
+        assert!(matches!(store.renew(&[renewal(&hand[1], None, false)]).await.unwrap()[..], [Renewed::Granted(_)]));
+    }
+    assert_eq!(pool.status().size, 0, "what it took does not count against the pool");
+}
+
+#[tokio::test]
+async fn a_mutex_is_handed_over_at_once_between_processes_on_pools() {
+    let server = private(&[]);
+    let options = options();
+    let locks = || {
+        let pool = Config::from_url(server.url()).create_pool(Some(Runtime::Tokio1)).unwrap();
+        let store = RedisStore::from_pool(pool, options.clone()).unwrap();
+        Locks::builder().store(std::sync::Arc::new(store)).build().unwrap()
+    };
+    let (one, other) = (locks(), locks());
+    let guard = one.mutex("m").lock().await.unwrap();
+    let second = other.mutex("m");
+    let (waiting, released) = tokio::join!(tokio::time::timeout(Duration::from_secs(3), second.lock()), async {
+        while one.inspect(&"mutex:m".parse().unwrap()).await.unwrap().is_none_or(|state| state.waiters.is_empty()) {}
+        guard.release().await
+    });
+    released.unwrap();
+    waiting.expect("well before its own tick").unwrap().release().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_hears_nothing_any_more_is_passed_over_at_once() {
+    let server = private(&[]);
+    let options = options();
+    let store = RedisStore::from_url(&server.url(), options.clone()).unwrap();
+    let dead_store = RedisStore::from_url(&server.url(), options).unwrap();
+    let (mut process, dead) = (Process::open(&store, "p"), Process::open(&dead_store, "dead"));
+    let holder = process.ask("m", 1, Queueing::Wait);
+    granted(&store.acquire(&holder).await.unwrap());
+    let gone = dead.ask("m", 1, Queueing::Wait);
+    assert!(matches!(dead_store.acquire(&gone).await.unwrap(), Answer::Queued { .. }));
+    let next = process.ask("m", 2, Queueing::Wait);
+    assert!(matches!(store.acquire(&next).await.unwrap(), Answer::Queued { position: 2, .. }));
+
+    let raw = super::support::Raw::to(&server.url()).await;
+    dead_store.close(&dead.id).await;
+    // Until the server has noticed.
+    loop {
+        let heard: Vec<String> = raw.say("PUBSUB CHANNELS *").await;
+        if heard.len() == 1 {
+            break;
+        }
+    }
+    assert!(store.release(&holder.key, &holder.lease).await.unwrap());
+    assert_eq!(process.hint().await, Some(Hint::Granted { key: next.key.clone(), lease: next.lease.clone() }));
+    let state = store.inspect(&next.key).await.unwrap().unwrap();
+    assert_eq!((state.waiters.len(), &state.holders[0].lease), (0, &next.lease));
+}
+
+#[tokio::test]
+async fn a_lease_that_too_few_replicas_have_is_given_back() {
+    let server = private(&[]);
+    let strict = options().wait_for_replicas(1, Duration::from_millis(50));
+    let store = RedisStore::from_url(&server.url(), strict).unwrap();
+    let process = Process::open(&store, "p");
+    let ask = process.ask("m", 1, Queueing::No);
+    let error = store.acquire(&ask).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("0 of 1 replicas"), "{error}");
+    assert!(store.inspect(&ask.key).await.unwrap().unwrap().holders.is_empty());
+
+    let replica = private(&["--replicaof", "127.0.0.1", &port(&server.url())]);
+    let end = std::time::Instant::now() + super::support::BOUND;
+    while let Err(error) = store.acquire(&ask).await {
+        assert!(error.is_transient() && std::time::Instant::now() < end, "{error}");
+    }
+    assert!(store.release(&ask.key, &ask.lease).await.unwrap());
+    drop(replica);
+}
+
+fn port(url: &str) -> String {
+    url.rsplit(':').next().unwrap().trim_end_matches("/0").to_owned()
+}
