@@ -1,6 +1,9 @@
 use std::process::Stdio;
 
-use celeriac::{Broker, metrics::Metrics};
+use celeriac::{
+    Broker,
+    metrics::{Metrics, prometheus::Registry},
+};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::stage::{Running, Scrape, assert_documented, builder, end_of, hold_for, memory_locks};
@@ -124,7 +127,7 @@ async fn what_runs_and_since_when_is_shown() {
 
 #[tokio::test]
 async fn metrics_belong_to_one_worker_and_a_registry_takes_them_once() {
-    let registry = Metrics::register(&Default::default()).unwrap();
+    let registry = Metrics::register(&Registry::default()).unwrap();
     let worker = || builder(Broker::memory(), "seen").metrics(&registry).build();
     assert!(worker().is_ok());
     let error = worker().unwrap_err().to_string();

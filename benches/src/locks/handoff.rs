@@ -12,7 +12,7 @@ use crate::{
 };
 
 const BENCH: &str = "lock-handoff";
-const CONTENDERS: u64 = 64;
+const CONTENDERS: u32 = 64;
 const HOLD: Duration = Duration::from_millis(1);
 /// How long a poller sleeps between two attempts: rslock's default.
 const POLL: Duration = Duration::from_millis(200);
@@ -35,7 +35,10 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
                 try_join_all((0..CONTENDERS).map(|_| tokens(&name, turns))).await?
             }
             // A poller takes turns by chance: a quarter of them is enough to see how it does.
-            _ => try_join_all((0..CONTENDERS).map(|number| polls(&watcher, &name, number, turns.div_ceil(4)))).await?,
+            _ => {
+                try_join_all((0..CONTENDERS).map(|number| polls(&watcher, &name, number.into(), turns.div_ceil(4))))
+                    .await?
+            }
         };
         let took = begin.elapsed();
         let after = watcher.calls(&COUNTED).await?;
@@ -45,7 +48,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let grants = waits.len() as f64;
         // What everybody would wait if turns were dealt round.
-        let fair = took.as_secs_f64() / grants * (CONTENDERS - 1) as f64;
+        let fair = took.as_secs_f64() / grants * f64::from(CONTENDERS - 1);
         #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let commands = sent as f64 / grants;
         Ok(vec![rate(waits.len() as u64, took), quantile(&waits, 0.99) / fair, commands])

@@ -14,6 +14,8 @@ mod watched;
 
 use std::sync::Arc;
 
+/// The library whose registry is passed in, in the version that this crate uses.
+pub use prometheus;
 use prometheus::{
     Registry,
     core::{Collector, Desc},
