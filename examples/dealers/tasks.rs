@@ -85,9 +85,7 @@ fn import(ctx: &Context<Company>, file: &Path) -> Result<(), TaskError> {
             if ctx.is_cancelled() {
                 return Err(TaskError::new("the run was asked to stop"));
             }
-            if let Some(lease) = ctx.lease("dms") {
-                lease.ensure_valid()?;
-            }
+            ctx.lease("dms")?.ensure_valid()?;
         }
     }
     Ok(draft.finish()?)
