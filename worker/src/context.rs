@@ -41,6 +41,9 @@ pub enum CancelReason {
     /// An operator wants one of its leases for somebody else. It is held until the run returns or is stopped; an error, or a deferral,
     /// puts the task off without counting an attempt.
     Revoked,
+    /// It was stopped: its hard limit passed, a lease was lost, or the worker could wait no longer. Its future is dropped, so only
+    /// what it has left behind sees this: a thread of `spawn_blocking`, a future that it spawned.
+    Stopped,
 }
 
 /// The soft limit passed before the future was done.

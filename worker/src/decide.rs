@@ -53,7 +53,7 @@ pub(crate) fn decide(ended: Ended, attempt: &Attempt, now: SystemTime, rng: &mut
         Ended::Returned(Err(error), Some(CancelReason::SoftLimit)) => {
             failed(Reason::SoftLimit, &error, attempt, now, rng)
         }
-        Ended::Returned(Err(error), None | Some(CancelReason::Revoked)) => {
+        Ended::Returned(Err(error), None | Some(CancelReason::Revoked | CancelReason::Stopped)) => {
             failed(Reason::Error, &error, attempt, now, rng)
         }
         Ended::LeaseLost(text) => failed(Reason::LeaseLost, &TaskError::new(text), attempt, now, rng),

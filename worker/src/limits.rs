@@ -59,12 +59,17 @@ pub(crate) async fn within(
     let mut soft = pin!(limits.soft.map(tokio::time::sleep));
     let mut hard = pin!(limits.hard.map(tokio::time::sleep));
     let mut revoked = false;
+    // What the run leaves behind has to hear of it.
+    let stopped = |ended| {
+        cancel.send_replace(Some(CancelReason::Stopped));
+        ended
+    };
     loop {
         let asked = *cancel.borrow();
         tokio::select! {
             biased;
             loss = hold.loss(revoked), if hold.is_any() => match loss {
-                Loss::Lost(text) => return Ended::LeaseLost(text),
+                Loss::Lost(text) => return stopped(Ended::LeaseLost(text)),
                 Loss::Revoked => {
                     revoked = true;
                     if asked.is_none() {
@@ -76,8 +81,8 @@ pub(crate) async fn within(
                 Ok(result) => Ended::Returned(result, asked),
                 Err(panic) => Ended::Panicked(panic_message(panic.as_ref())),
             },
-            () = elapsed(hard.as_mut()) => return Ended::HardLimit(limits.hard.unwrap_or_default()),
-            () = stop.abort.cancelled() => return Ended::Aborted,
+            () = elapsed(hard.as_mut()) => return stopped(Ended::HardLimit(limits.hard.unwrap_or_default())),
+            () = stop.abort.cancelled() => return stopped(Ended::Aborted),
             () = elapsed(soft.as_mut()), if asked.is_none() => {
                 cancel.send_replace(Some(CancelReason::SoftLimit));
             }

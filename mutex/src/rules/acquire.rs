@@ -112,17 +112,19 @@ impl Lock {
         Ok(!before && self.kept_until(line, now, rank)?.is_none())
     }
 
-    /// When to come back: the expected time until `position` is served, by what holds last, and no sooner than half of what the
-    /// oldest of the present ones has already lasted.
+    /// When to come back: the expected time until `position` is served, by what holds have lasted; later by as much as half the age of
+    /// the oldest present one exceeds that.
     fn wait_for(&self, world: &impl World, position: u64, jitter: f64) -> Duration {
         let now = world.now();
         if let Some(until) = self.kept_back(world) {
             return Duration::from_micros(until - now).mul_f64(2.0 - jitter.clamp(0.0, 1.0));
         }
         let oldest = self.holders.iter().map(|held| held.since).min().map_or(0, |since| now.saturating_sub(since));
-        let hold = self.mean_hold.unwrap_or(UNKNOWN_HOLD).max(oldest / 2);
+        let hold = self.mean_hold.unwrap_or(UNKNOWN_HOLD);
         let turns = u64::from(self.leases.unwrap_or(1).max(1));
-        let expected = u128::from(hold) * u128::from(position) / u128::from(turns);
+        // One hold that lasts is waited for once, not by each position.
+        let longer = (oldest / 2).saturating_sub(hold);
+        let expected = u128::from(hold) * u128::from(position) / u128::from(turns) + u128::from(longer);
         let expected =
             Duration::from_micros(u64::try_from(expected).unwrap_or(u64::MAX).min(micros(*PLACE_DELAY.end())));
         expected.mul_f64(jitter.clamp(0.0, 1.0)).clamp(*PLACE_DELAY.start(), *PLACE_DELAY.end())

@@ -42,6 +42,24 @@ async fn what_stops_at_its_soft_limit_fails_with_that_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_stopped_run_leaves_behind_sees_that_it_was_stopped() {
+    let (leave, left) = std::sync::mpsc::channel();
+    let mut harness = harness(move |ctx, _| {
+        let leave = leave.clone();
+        async move {
+            if ctx.attempt() == 1 {
+                leave.send(ctx.clone()).unwrap();
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }
+    });
+    harness.publish(Scripted::<LIMITED> { n: 1 }).await.unwrap();
+    harness.run_until_idle().await.unwrap();
+    assert_eq!(left.recv().unwrap().cancelled().await, CancelReason::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_hard_limit_drops_the_future() {
     let mut harness = harness(|ctx, _| async move {
         let state = ctx.state().clone();

@@ -66,8 +66,10 @@ local function wait_for(position, jitter)
   if back then return math.floor((back - now) * (2 - jitter)) end
   local oldest = 0
   for at = 1, #holders do oldest = math.max(oldest, now - holders[at][SINCE]) end
-  local hold = math.max(lock.mean_hold or UNKNOWN_HOLD, math.floor(oldest / 2))
-  local expected = math.min(math.floor(hold * position / math.max(lock.leases, 1)), PLACE_DELAY_MAX)
+  local hold = lock.mean_hold or UNKNOWN_HOLD
+  -- One hold that lasts is waited for once, not by each position.
+  local longer = math.max(math.floor(oldest / 2) - hold, 0)
+  local expected = math.min(math.floor(hold * position / math.max(lock.leases, 1)) + longer, PLACE_DELAY_MAX)
   return math.max(math.min(math.floor(expected * jitter), PLACE_DELAY_MAX), PLACE_DELAY_MIN)
 end
 
