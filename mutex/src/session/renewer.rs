@@ -118,8 +118,9 @@ impl Renewer {
             if !entry.is_renewable(now) {
                 continue;
             }
-            // What is due soon goes with what is due now.
-            let soon = if is_due { now.plus(entry.ttl() / 30) } else { now };
+            // What is due soon goes with what is due now: as soon as the jitter of two intervals is wide, so that leases which were
+            // taken together stay together.
+            let soon = if is_due { now.plus(entry.ttl() / 15) } else { now };
             if entry.due <= soon {
                 entry.in_flight = true;
                 renewals.push(entry.renewal(now));
