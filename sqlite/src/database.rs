@@ -66,6 +66,15 @@ impl Database {
         Ok((Self { connection, turnstile, path: path.clone(), identity }, value))
     }
 
+    /// Whether SQLite waits, up to two seconds, for programs that write the file without queueing at the turnstile. It does unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's.
+    pub fn wait_for_foreign_writers(&self, wait: bool) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(if wait { FOREIGN_WRITERS } else { Duration::ZERO })
+    }
+
     /// Whether the name stands for another file by now. Who writes on would write into nothing.
     pub fn has_moved(&self) -> bool {
         identity(self.path.as_path()) != self.identity

@@ -9,6 +9,7 @@ mod database;
 mod fault;
 mod filesystem;
 mod path;
+mod prepared;
 mod schema;
 mod statements;
 mod turnstile;
@@ -18,6 +19,7 @@ pub use self::{
     fault::Fault,
     filesystem::check as check_filesystem,
     path::DatabasePath,
+    prepared::Prepared,
     schema::Schema,
     statements::plan,
     turnstile::{Turn, Turnstile, holder},

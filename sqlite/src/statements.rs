@@ -19,12 +19,30 @@ use rusqlite::Connection;
 #[macro_export]
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
-        /// The statements of the connection's owner, prepared once.
-        pub(crate) struct Statements<'c> { $($(#[$doc])* pub(crate) $name: $crate::rusqlite::Statement<'c>,)+ }
+        /// The statements of the connection's owner, prepared once: those themselves, or those lent by a `Prepared`.
+        pub(crate) struct Statements<S> { $($(#[$doc])* pub(crate) $name: S,)+ }
 
-        impl<'c> Statements<'c> {
+        #[allow(dead_code, reason = "each store keeps its statements one way or the other")]
+        impl Statements<()> {
+            /// What to prepare, for [`lent`](Statements::lent).
+            pub(crate) const TEXTS: &[&str] = &[$($sql,)+];
+        }
+
+        #[allow(dead_code, reason = "each store keeps its statements one way or the other")]
+        impl<'c> Statements<$crate::rusqlite::Statement<'c>> {
             pub(crate) fn prepare(connection: &'c $crate::rusqlite::Connection) -> $crate::rusqlite::Result<Self> {
                 Ok(Self { $($name: connection.prepare($sql)?,)+ })
+            }
+        }
+
+        #[allow(dead_code, reason = "each store keeps its statements one way or the other")]
+        impl<'s, 'c> Statements<&'s mut $crate::rusqlite::Statement<'c>> {
+            /// `None` where they are not those of `TEXTS`.
+            pub(crate) fn lent(statements: &'s mut [$crate::rusqlite::Statement<'c>]) -> Option<Self> {
+                match statements {
+                    [$($name),+] => Some(Self { $($name),+ }),
+                    _ => None,
+                }
             }
         }
 

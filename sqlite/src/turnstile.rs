@@ -1,7 +1,7 @@
 //! Whose turn it is to write: SQLite's own waiting lets one process starve the others.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io,
     path::Path,
 };
@@ -40,13 +40,39 @@ impl Turnstile {
     ///
     /// [`Fault::Failed`] where the system can't lock a file.
     pub fn enter(&self) -> Result<Turn<'_>, Fault> {
-        let fault = |fault: io::Error| Fault::Failed(format!("the lock file beside it can't be locked: {fault}"));
         self.turn.lock().map_err(fault)?;
         let locked = self.lock.lock();
         self.turn.unlock().map_err(fault)?;
         locked.map_err(fault)?;
         Ok(Turn(&self.lock))
     }
+
+    /// The turn, if nobody has it and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Failed`] where the system can't lock a file.
+    pub fn try_enter(&self) -> Result<Option<Turn<'_>>, Fault> {
+        if !try_lock(&self.turn)? {
+            return Ok(None);
+        }
+        let locked = try_lock(&self.lock);
+        self.turn.unlock().map_err(fault)?;
+        Ok(locked?.then_some(Turn(&self.lock)))
+    }
+}
+
+fn try_lock(file: &File) -> Result<bool, Fault> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn fault(fault: io::Error) -> Fault {
+    Fault::Failed(format!("the lock file beside it can't be locked: {fault}"))
 }
 
 impl Drop for Turn<'_> {
@@ -98,6 +124,22 @@ fn holding(locks: &str, inode: u64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_is_had_at_once_only_where_nobody_has_it_or_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = DatabasePath::from(folder.path().join("a.db"));
+        let (ours, theirs) = (Turnstile::open(&path).unwrap(), Turnstile::open(&path).unwrap());
+        let turn = ours.try_enter().unwrap().unwrap();
+        assert!(theirs.try_enter().unwrap().is_none());
+        drop(turn);
+        drop(theirs.try_enter().unwrap().unwrap());
+        // One who waits stands at the first of the two.
+        theirs.turn.lock().unwrap();
+        assert!(ours.try_enter().unwrap().is_none());
+        theirs.turn.unlock().unwrap();
+        drop(ours.enter().unwrap());
+    }
 
     #[test]
     fn the_holder_is_found_among_locks_and_waiters() {

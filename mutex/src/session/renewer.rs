@@ -129,7 +129,8 @@ impl Renewer {
             }
         }
         let wait = next.left(now).min(LOOK_EVERY);
-        let idle = inner.entries.is_empty();
+        let stirred = std::mem::take(&mut inner.stirred);
+        let idle = inner.entries.is_empty() && !stirred;
         inner.next = if idle { Boot::NEVER } else { now.plus(wait) };
         drop(inner);
         for held in overlong {

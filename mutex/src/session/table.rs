@@ -25,11 +25,13 @@ pub(super) struct Inner {
     pub(super) entries: HashMap<LeaseId, Entry>,
     /// When the thread will look next.
     pub(super) next: Boot,
+    /// Whether anything was added since it looked: more may follow, for which it then need not be woken.
+    pub(super) stirred: bool,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { entries: HashMap::new(), next: Boot::NEVER }
+        Self { entries: HashMap::new(), next: Boot::NEVER, stirred: false }
     }
 }
 
@@ -91,6 +93,7 @@ impl Table {
     fn add(&self, lease: LeaseId, what: What, due: Boot) -> bool {
         let mut inner = self.lock();
         inner.entries.insert(lease, Entry { what, due, in_flight: false, again: false });
+        inner.stirred = true;
         inner.wants(due)
     }
 

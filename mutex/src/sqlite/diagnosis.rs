@@ -7,7 +7,7 @@ use crate::store::{Finding, Severity};
 const CLOCK: Duration = Duration::from_secs(1);
 
 /// What an operator should know.
-pub(super) fn diagnose(transaction: &mut Transaction<'_, '_>) -> Result<Vec<Finding>, Fault> {
+pub(super) fn diagnose(transaction: &mut Transaction<'_, '_, '_>) -> Result<Vec<Finding>, Fault> {
     let text = |sql: &str| transaction.book.connection.query_row(sql, [], |row| row.get::<_, String>(0));
     let journal = text("PRAGMA journal_mode")?;
     let journal = if journal.eq_ignore_ascii_case("wal") {
@@ -30,7 +30,7 @@ pub(super) fn diagnose(transaction: &mut Transaction<'_, '_>) -> Result<Vec<Find
     Ok(vec![journal, check, schema, transaction.processes(), transaction.clock()])
 }
 
-impl Transaction<'_, '_> {
+impl Transaction<'_, '_, '_> {
     fn processes(&self) -> Finding {
         let dead = self.household.dead().len();
         let living = self.household.others().len() - dead + self.household.present().len();

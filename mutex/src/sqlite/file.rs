@@ -1,24 +1,36 @@
 use std::time::Duration;
 
-use celeriac_sqlite::{Database, DatabasePath, Synchronous};
+use celeriac_sqlite::{Database, DatabasePath, Prepared, Synchronous};
 use rusqlite::Connection;
 
 use super::{
+    book::{Book, Tidied},
     clock::{Clock, signed, unsigned},
     fault::Fault,
     household::Household,
     schema::SCHEMA,
+    statements::Statements,
 };
 use crate::rules::{Micros, micros};
 
 /// How long those who held leases in a file that was removed have to say so in the new one, before others are granted them.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The open database, and what its tables say of the time.
+/// How many commits the write-ahead log takes before it is folded into the file: some 16 MB, as the broker's.
+const FOLDED_AFTER: usize = 3000;
+
+/// A log of this size was not folded by those who wrote it, as they came and went.
+const LARGE_LOG: u64 = 32 << 20;
+
+/// The open file, and how far it has been tidied.
+#[derive(Debug)]
 pub(super) struct File {
-    pub(super) database: Database,
+    prepared: Prepared,
     pub(super) clock: Clock,
-    pub(super) grace_until: Option<Micros>,
+    grace_until: Option<Micros>,
+    tidied: Tidied,
+    /// How many commits are in the log.
+    unfolded: usize,
 }
 
 impl File {
@@ -27,7 +39,47 @@ impl File {
         // A commit need not outlive a power cut: nobody who holds a lease does.
         let begin = |connection: &Connection| begin(connection, household, reached);
         let (database, (clock, grace_until)) = Database::open(path, Synchronous::Normal, begin)?;
-        Ok(Self { database, clock, grace_until })
+        // SQLite would do it on the thread of whoever comes last, and that waits for the disk.
+        database.connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
+        let log = std::fs::metadata(path.beside("-wal")).map_or(0, |log| log.len());
+        let unfolded = if log > LARGE_LOG { FOLDED_AFTER } else { 0 };
+        let tidied = Tidied::read(&database.connection)?;
+        let prepared = Prepared::new(database, Statements::TEXTS)?;
+        Ok(Self { prepared, clock, grace_until, tidied, unfolded })
+    }
+
+    /// Lends the file, with its statements.
+    pub(super) fn with<T>(
+        &mut self,
+        act: impl for<'c> FnOnce(&'c Database, &mut Book<'_, 'c>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let Self { prepared, clock, grace_until, tidied, .. } = self;
+        prepared.with(|database, statements| {
+            let statements = Statements::lent(statements);
+            let statements = statements.ok_or_else(|| Fault::Refused("its statements were not prepared".into()))?;
+            let connection = &database.connection;
+            act(database, &mut Book { connection, statements, clock, grace_until: *grace_until, tidied })
+        })
+    }
+
+    /// Whether the name stands for another file by now.
+    pub(super) fn has_moved(&self) -> bool {
+        self.prepared.database().has_moved()
+    }
+
+    pub(super) fn committed(&mut self, questions: usize) {
+        self.unfolded += questions.max(1);
+    }
+
+    /// Whether the log is long enough to be folded into the file.
+    pub(super) fn is_to_be_folded(&self) -> bool {
+        self.unfolded >= FOLDED_AFTER
+    }
+
+    /// Folds the log into the file, and forces that to disk. Readers may keep a part of it back, which the next time finds.
+    pub(super) fn fold(&mut self) -> Result<(), Fault> {
+        self.unfolded = 0;
+        Ok(self.prepared.database().connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
     }
 }
 

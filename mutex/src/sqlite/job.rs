@@ -1,12 +1,12 @@
 use tokio::sync::oneshot;
 
-use super::{fault::Fault, transaction::Transaction};
+use super::{fault::Fault, shared::Queued, transaction::Transaction};
 use crate::store::LeaseId;
 
 /// One question to the file, and who waits for the answer.
 pub(super) trait Job: Send {
     /// Asks it, in a transaction. Not where it makes no sense any more, as nobody waits.
-    fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<(), Fault>;
+    fn run(&mut self, transaction: &mut Transaction<'_, '_, '_>) -> Result<(), Fault>;
     /// Answers, when the transaction is committed or has failed.
     fn finish(self: Box<Self>, result: Result<(), &Fault>);
     /// What sets it apart.
@@ -33,21 +33,22 @@ pub(super) struct Work<F, T> {
     act: Option<F>,
     done: Option<T>,
     answer: oneshot::Sender<Result<T, Fault>>,
+    queued: Queued,
 }
 
 impl<F, T> Work<F, T> {
-    pub(super) fn new(kind: Kind, act: F) -> (Self, oneshot::Receiver<Result<T, Fault>>) {
+    pub(super) fn new(kind: Kind, act: F, queued: Queued) -> (Self, oneshot::Receiver<Result<T, Fault>>) {
         let (answer, result) = oneshot::channel();
-        (Self { kind, act: Some(act), done: None, answer }, result)
+        (Self { kind, act: Some(act), done: None, answer, queued }, result)
     }
 }
 
 impl<F, T> Job for Work<F, T>
 where
-    F: FnOnce(&mut Transaction<'_, '_>) -> Result<T, Fault> + Send,
+    F: FnOnce(&mut Transaction<'_, '_, '_>) -> Result<T, Fault> + Send,
     T: Send,
 {
-    fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<(), Fault> {
+    fn run(&mut self, transaction: &mut Transaction<'_, '_, '_>) -> Result<(), Fault> {
         if self.kind == Kind::Question && self.answer.is_closed() {
             return Ok(());
         }
@@ -63,6 +64,8 @@ where
             (Ok(()), None) => return,
             (Err(fault), _) => Err(fault.clone()),
         };
+        // First: whoever gets the answer may ask at once.
+        drop(self.queued);
         // Whoever asked may have gone.
         let _ = self.answer.send(answer);
     }

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::{
     clock::{signed, unsigned},
-    statements::Statements,
+    statements::Lent,
 };
 use crate::{
     Owner,
@@ -16,15 +16,15 @@ use crate::{
 const BUCKET: i64 = 128;
 
 /// Those who wait for one lock, in its tables.
-pub(super) struct TableLine<'l, 'c> {
-    statements: &'l mut Statements<'c>,
+pub(super) struct TableLine<'l, 'b, 'c> {
+    statements: &'l mut Lent<'b, 'c>,
     key: &'l str,
     /// Whether anybody waits: where nobody does, nothing is asked.
     crowded: bool,
 }
 
-impl<'l, 'c> TableLine<'l, 'c> {
-    pub(super) fn new(statements: &'l mut Statements<'c>, key: &'l str, crowded: bool) -> Self {
+impl<'l, 'b, 'c> TableLine<'l, 'b, 'c> {
+    pub(super) fn new(statements: &'l mut Lent<'b, 'c>, key: &'l str, crowded: bool) -> Self {
         Self { statements, key, crowded }
     }
 
@@ -47,7 +47,7 @@ impl<'l, 'c> TableLine<'l, 'c> {
     }
 }
 
-impl Line for TableLine<'_, '_> {
+impl Line for TableLine<'_, '_, '_> {
     type Error = rusqlite::Error;
 
     fn get(&mut self, lease: &LeaseId) -> rusqlite::Result<Option<Waiting>> {
@@ -150,7 +150,10 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::{rules::MemoryLine, sqlite::schema::SCHEMA};
+    use crate::{
+        rules::MemoryLine,
+        sqlite::{schema::SCHEMA, statements::Statements},
+    };
 
     fn entry(id: u8, rank: u64, until: u64, parked: bool) -> Waiting {
         Waiting {
@@ -171,7 +174,9 @@ mod tests {
         fn it_does_what_a_line_in_memory_does(steps in proptest::collection::vec((0u8..7, 0u8..24, 0u64..1000, any::<bool>()), 1..120)) {
             let connection = Connection::open_in_memory().unwrap();
             SCHEMA.migrate(&connection).unwrap();
-            let mut statements = Statements::prepare(&connection).unwrap();
+            let prepare = |text: &&str| connection.prepare(text).unwrap();
+            let mut prepared: Vec<_> = Statements::TEXTS.iter().map(prepare).collect();
+            let mut statements = Statements::lent(&mut prepared).unwrap();
             let mut other = TableLine::new(&mut statements, "other", false);
             other.put(entry(3, 5, 5, false)).unwrap();
             let mut ours = TableLine::new(&mut statements, "ours", false);

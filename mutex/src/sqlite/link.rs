@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     fault::Fault,
     job::{Job, Kind, Work},
+    shared::{Queued, Shared},
     transaction::Transaction,
     writer::Writer,
 };
@@ -31,15 +32,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What the thread is told.
 pub(super) enum Command {
     /// A process of ours hears hints from now on.
-    Open(ProcessId, mpsc::Sender<Hint>),
+    Open(ProcessId, mpsc::Sender<Hint>, Queued),
     /// It ends.
-    Close(ProcessId, oneshot::Sender<()>),
+    Close(ProcessId, oneshot::Sender<()>, Queued),
     Do(Box<dyn Job>),
+    /// There is something to do sooner than it knows.
+    Look,
 }
 
 /// The way to the one thread that uses the file, which starts with the first command.
 pub(super) struct Link {
-    pub(super) path: DatabasePath,
+    path: DatabasePath,
+    pub(super) shared: Arc<Shared>,
     /// Unbounded: whoever sends a question awaits the answer, so there are never many more in it than callers.
     sender: Sender<Command>,
     /// Where the thread will read, until it has started.
@@ -56,15 +60,16 @@ impl fmt::Debug for Link {
 impl Link {
     pub(super) fn new(path: DatabasePath) -> Self {
         let (sender, receiver) = channel();
-        Self { path, sender, unstarted: Mutex::new(Some(receiver)), started: AtomicBool::new(false) }
+        let shared = Arc::new(Shared::new(path.clone()));
+        Self { path, shared, sender, unstarted: Mutex::new(Some(receiver)), started: AtomicBool::new(false) }
     }
 
     /// Hands a command over.
-    pub(super) fn send(&self, command: Command) -> Result<(), Error> {
+    fn send(&self, command: Command) -> Result<(), Error> {
         if !self.started.load(Ordering::Acquire) {
             let mut unstarted = self.unstarted.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(receiver) = unstarted.take() {
-                let writer = Writer::new(self.path.clone(), receiver);
+                let writer = Writer::new(self.shared.clone(), receiver);
                 let thread = std::thread::Builder::new().name("celeriac-locks".into());
                 thread.spawn(move || writer.run()).map_err(|error| self.unavailable(error.to_string()))?;
                 self.started.store(true, Ordering::Release);
@@ -73,13 +78,29 @@ impl Link {
         self.sender.send(command).map_err(|_| Error::Closed)
     }
 
-    /// Asks, and waits for the answer.
+    /// A process of ours hears hints from now on.
+    pub(super) fn open(&self, process: ProcessId, hints: mpsc::Sender<Hint>) -> Result<(), Error> {
+        self.send(Command::Open(process, hints, self.shared.queue()))
+    }
+
+    /// Asks on the caller's own thread, where neither the file nor the thread is in use and no disk is waited for. `None`: it is to be
+    /// asked in the other way.
+    pub(super) fn at_once<T>(&self, act: impl FnOnce(&mut Transaction<'_, '_, '_>) -> Result<T, Fault>) -> Option<T> {
+        let done = self.shared.at_once(act)?;
+        if done.wake {
+            // A thread that has ended has nothing to look after.
+            let _ = self.send(Command::Look);
+        }
+        Some(done.value)
+    }
+
+    /// Asks the thread, and waits for the answer.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         kind: Kind,
-        act: impl FnOnce(&mut Transaction<'_, '_>) -> Result<T, Fault> + Send + 'static,
+        act: impl FnOnce(&mut Transaction<'_, '_, '_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Error> {
-        let (work, mut result) = Work::new(kind, act);
+        let (work, mut result) = Work::new(kind, act, self.shared.queue());
         self.send(Command::Do(Box::new(work)))?;
         let answer = if let Ok(answer) = timeout(PATIENCE, &mut result).await {
             answer.ok()
@@ -99,7 +120,7 @@ impl Link {
             return;
         }
         let (answer, done) = oneshot::channel();
-        if self.send(Command::Close(process, answer)).is_ok() {
+        if self.send(Command::Close(process, answer, self.shared.queue())).is_ok() {
             // What is not done now is done by whoever finds that the process has ended.
             let _ = timeout(PATIENCE, done).await;
         }

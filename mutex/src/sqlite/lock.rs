@@ -4,7 +4,7 @@ use super::{
     clock::{signed, unsigned},
     holders,
     line::found,
-    statements::Statements,
+    statements::Lent,
 };
 use crate::rules::{Lock, Micros};
 
@@ -19,7 +19,7 @@ pub(super) struct Loaded {
     pub(super) used_at: Micros,
 }
 
-pub(super) fn load(statements: &mut Statements<'_>, key: &str) -> rusqlite::Result<Loaded> {
+pub(super) fn load(statements: &mut Lent<'_, '_>, key: &str) -> rusqlite::Result<Loaded> {
     let unknown = Loaded { lock: Lock::default(), known: false, crowded: false, used_at: 0 };
     Ok(found(statements.load.query_row([key], read))?.unwrap_or(unknown))
 }
@@ -48,7 +48,7 @@ fn illegible() -> rusqlite::Error {
 
 /// Writes it back; `known` says whether there is a row.
 pub(super) fn store(
-    statements: &mut Statements<'_>,
+    statements: &mut Lent<'_, '_>,
     key: &str,
     lock: &Lock,
     known: bool,
@@ -56,7 +56,7 @@ pub(super) fn store(
 ) -> rusqlite::Result<()> {
     let (bypassed_lease, bypassed) =
         lock.bypassed.as_ref().map_or((None, 0), |(lease, times)| (Some(lease.as_str()), *times));
-    let statement = if known { &mut statements.update } else { &mut statements.insert };
+    let statement = if known { &mut *statements.update } else { &mut *statements.insert };
     statement.execute(params![
         key,
         lock.leases,

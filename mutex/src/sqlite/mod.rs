@@ -1,8 +1,9 @@
 //! Leases in a SQLite file, for the processes of one machine.
 //!
-//! [`SqliteStore`] asks; `link` carries each question to `writer`, the one thread that uses the file; `commit` puts questions that come
-//! together into one transaction; `transaction` lets the rules answer them, over the rows of `lock` and `line`. `presence` tells the living
-//! from the dead, and `household` whom of ours to tell what.
+//! [`SqliteStore`] asks. Where the file is free, `shared` answers at once, in a transaction on the asker's thread; otherwise `link` carries
+//! the question to `writer`, the one thread that waits for the file, and `commit` puts questions that come together into one transaction.
+//! `transaction` lets the rules answer them, over the rows of `lock` and `line`. `keeper` knows what is to be done without being asked,
+//! `presence` tells the living from the dead, and `household` whom of ours to tell what.
 
 mod book;
 mod clock;
@@ -13,12 +14,14 @@ mod file;
 mod holders;
 mod household;
 mod job;
+mod keeper;
 mod line;
 mod link;
 mod location;
 mod lock;
 mod presence;
 mod schema;
+mod shared;
 mod state;
 mod statements;
 mod transaction;
@@ -31,11 +34,7 @@ use async_trait::async_trait;
 use celeriac_sqlite::DatabasePath;
 use tokio::{runtime::Handle, sync::mpsc};
 
-use self::{
-    job::Kind,
-    link::{Command, Link},
-    transaction::Unanswered,
-};
+use self::{job::Kind, link::Link, transaction::Unanswered};
 use crate::{
     Error, LockKey,
     store::{
@@ -49,8 +48,16 @@ const RENEWED_TOGETHER: usize = 256;
 
 /// Leases in a SQLite file, which the processes of one machine share.
 ///
-/// One thread uses the file; it starts with the first question, and ends with the store. An answer that takes longer than a second, as another
+/// A thread keeps the file; it starts with the first question, and ends with the store. An answer that takes longer than a second, as another
 /// process has the file locked, is [`Error::Unavailable`], which names that process.
+///
+/// # Blocking
+///
+/// To acquire, to release and to spend is done on the caller's own thread where that can be done at once: nobody else of this process uses
+/// the file, nothing asked before waits, no other process has its turn or waits for it, and no other program writes. It is then one
+/// transaction, some ten microseconds, that writes a page or two into the system's cache and forces nothing to disk. In every other case, and
+/// for all that waits for a disk (opening the file, folding its log into it, keeping what an operator has set), it is the thread that waits,
+/// and the caller's future is woken.
 ///
 /// # How leases end
 ///
@@ -61,7 +68,7 @@ const RENEWED_TOGETHER: usize = 256;
 /// # What is on disk
 ///
 /// The file may be the broker's: the tables are `celeriac_lock*` and `celeriac_rate`, and writers queue at the same two files beside it.
-/// Commits are not forced to disk (`synchronous = NORMAL`): a power cut may take the last ones, and it takes every holder with them, so
+/// Commits are not forced to disk (`synchronous = NORMAL`; `OFF` would save nothing more, and could spoil the broker's part): a power cut may take the last ones, and it takes every holder with them, so
 /// nobody is left to hold what is forgotten. A place in line that is forgotten is taken anew, at the end. A rate limit may let through
 /// again what it forgot. Tokens rise all the same, as a token is at least the microseconds since 1970; unless the machine comes back with
 /// a clock from before the cut. How many leases an operator has set is forced to disk.
@@ -105,23 +112,30 @@ impl LeaseStore for SqliteStore {
 
     fn open(&self, process: &ProcessId, _runtime: &Handle, hints: mpsc::Sender<Hint>) {
         // Where there is no thread to be had, the first question says so.
-        let _ = self.link.send(Command::Open(process.clone(), hints));
+        let _ = self.link.open(process.clone(), hints);
     }
 
     async fn acquire(&self, ask: &Ask) -> Result<Answer, Error> {
-        let ask = ask.clone();
-        let (key, weight) = (ask.key.clone(), ask.weight);
-        let answer = self.link.ask(Kind::Question, move |transaction| transaction.acquire(&ask)).await?;
+        let answer = if let Some(answer) = self.link.at_once(|transaction| transaction.acquire(ask)) {
+            answer
+        } else {
+            let ask = ask.clone();
+            self.link.ask(Kind::Question, move |transaction| transaction.acquire(&ask)).await?
+        };
         answer.map_err(|unanswered| match unanswered {
             Unanswered::Closed => Error::Closed,
             Unanswered::TooHeavy { stored } => {
-                Error::Invalid(format!("{weight} of the {stored} leases of {key} cannot be taken"))
+                Error::Invalid(format!("{} of the {stored} leases of {} cannot be taken", ask.weight, ask.key))
             }
         })
     }
 
     async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        let (key, lease) = (key.to_string(), lease.clone());
+        let key = key.to_string();
+        if let Some(released) = self.link.at_once(|transaction| transaction.release(&key, lease)) {
+            return Ok(released);
+        }
+        let lease = lease.clone();
         let kind = Kind::Release(key.clone(), lease.clone());
         self.link.ask(kind, move |transaction| transaction.release(&key, &lease)).await
     }
@@ -139,6 +153,9 @@ impl LeaseStore for SqliteStore {
     }
 
     async fn spend(&self, spend: &Spend) -> Result<Spent, Error> {
+        if let Some(spent) = self.link.at_once(|transaction| transaction.spend(spend)) {
+            return Ok(spent);
+        }
         let spend = spend.clone();
         self.link.ask(Kind::Question, move |transaction| transaction.spend(&spend)).await
     }

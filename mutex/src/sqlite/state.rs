@@ -17,7 +17,7 @@ use crate::{
     store::{LockState, LockSummary, RETENTION},
 };
 
-impl Transaction<'_, '_> {
+impl Transaction<'_, '_, '_> {
     /// The locks that are held, waited for, or were given a number of leases.
     pub(super) fn list(&mut self, limit: usize) -> Result<Vec<LockSummary>, Fault> {
         let sql = "SELECT key, (SELECT coalesce(sum(waiters), 0) FROM celeriac_lock_crowd AS crowd WHERE crowd.key = lock.key) AS waiters

@@ -1,3 +1,5 @@
+use rusqlite::Statement;
+
 celeriac_sqlite::statements! {
     begin = "BEGIN IMMEDIATE";
     commit = "COMMIT";
@@ -48,9 +50,12 @@ celeriac_sqlite::statements! {
     locks_from = "SELECT key, holders IS NULL AND NOT resized AND used_at <= ?3 FROM celeriac_lock
         WHERE key > ?1 ORDER BY key LIMIT ?2";
     remove_lock = "DELETE FROM celeriac_lock WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM celeriac_lock_waiter WHERE key = ?1)";
-    swept = "SELECT swept FROM celeriac_lock_clock";
+    set_reached = "UPDATE celeriac_lock_clock SET reached = max(reached, ?1)";
     set_swept = "UPDATE celeriac_lock_clock SET swept = ?1, reached = max(reached, ?2)";
 }
+
+/// The statements, as an open file lends them.
+pub(super) type Lent<'b, 'c> = Statements<&'b mut Statement<'c>>;
 
 #[cfg(test)]
 mod tests {

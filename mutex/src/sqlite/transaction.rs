@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// One transaction. What it tells our own processes is told when it is committed; what it tells others is in it.
-pub(super) struct Transaction<'t, 'c> {
-    pub(super) book: &'t mut Book<'c>,
+pub(super) struct Transaction<'t, 'b, 'c> {
+    pub(super) book: &'t mut Book<'b, 'c>,
     pub(super) household: &'t mut Household,
     pub(super) told: Vec<(ProcessId, Hint)>,
 }
@@ -35,8 +35,8 @@ pub(super) enum Unanswered {
     TooHeavy { stored: u32 },
 }
 
-impl<'t, 'c> Transaction<'t, 'c> {
-    pub(super) fn new(book: &'t mut Book<'c>, household: &'t mut Household) -> Self {
+impl<'t, 'b, 'c> Transaction<'t, 'b, 'c> {
+    pub(super) fn new(book: &'t mut Book<'b, 'c>, household: &'t mut Household) -> Self {
         Self { book, household, told: Vec::new() }
     }
 
@@ -110,7 +110,7 @@ impl<'t, 'c> Transaction<'t, 'c> {
         let keys: Vec<String> = statements.concerned.query_map(found, |row| row.get(0))?.collect::<Result<_, _>>()?;
         for key in keys {
             let of = params![key, process.as_str()];
-            let statement = &mut self.book.statements.waiters_of;
+            let statement = &mut *self.book.statements.waiters_of;
             let waiters: Vec<String> = statement.query_map(of, |row| row.get(0))?.collect::<Result<_, _>>()?;
             self.with(&key, |lock, line, world| {
                 for lease in waiters {
@@ -126,7 +126,7 @@ impl<'t, 'c> Transaction<'t, 'c> {
 
     /// Takes what others have told a process of ours.
     pub(super) fn hear(&mut self, process: &ProcessId) -> Result<Vec<Hint>, Fault> {
-        let statement = &mut self.book.statements.take_hints;
+        let statement = &mut *self.book.statements.take_hints;
         let rows = statement.query_map([process.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let rows: Vec<(String, String, Option<i64>)> = rows.collect::<Result<_, _>>()?;
         let news = |lease: String, after: Option<i64>| match after {
@@ -142,7 +142,7 @@ impl<'t, 'c> Transaction<'t, 'c> {
     fn with<T>(
         &mut self,
         key: &str,
-        act: impl FnOnce(&mut Lock, &mut TableLine<'_, 'c>, &mut Local<'_>) -> rusqlite::Result<T>,
+        act: impl FnOnce(&mut Lock, &mut TableLine<'_, 'b, 'c>, &mut Local<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Fault> {
         let now = self.book.clock.now();
         let statements = &mut self.book.statements;
