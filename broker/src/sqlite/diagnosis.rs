@@ -4,7 +4,7 @@ use crate::{
     transport::{Finding, Severity},
 };
 
-/// The WAL is rewritten from its start after 4 MB; one that is much larger has a reader that never ends.
+/// The WAL is rewritten from its start after 16 MB; one that is much larger has a reader that never ends.
 const LARGE_WAL: u64 = 256 * 1024 * 1024;
 
 pub(super) async fn diagnose(link: &Link, queues: &[Queue]) -> Result<Vec<Finding>, Error> {

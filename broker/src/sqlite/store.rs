@@ -12,7 +12,7 @@ use crate::QueueName;
 /// The open file, as the writing thread knows it. What it remembers holds until somebody else has written.
 pub(super) struct Store<'c> {
     connection: &'c Connection,
-    statements: Statements<'c>,
+    statements: Statements<Statement<'c>>,
     limit: Option<Limit<'c>>,
     data_version: i64,
     queues: HashMap<QueueName, i64>,
@@ -245,11 +245,10 @@ impl<'c> Store<'c> {
     pub(super) fn claim(&mut self, wish: &Wish<'_>, claimed: &mut Vec<Claimed>) -> rusqlite::Result<Option<i64>> {
         let Some(queue) = self.queue(wish.queue)? else { return Ok(None) };
         let mut room = i64::try_from(wish.room).unwrap_or(i64::MAX);
-        let mut suspect = None;
+        let (mut suspect, known) = (None, claimed.len());
         let read = |row: &Row<'_>| read(row, wish);
         if wish.suspect && self.statements.any_suspect.exists(params![queue, wish.isolate_after])? {
-            let rows =
-                self.statements.claim_suspect.query_map(params![queue, 1, wish.owner, wish.isolate_after], read)?;
+            let rows = self.statements.next_suspect.query_map(params![queue, 1, wish.isolate_after], read)?;
             for row in rows {
                 let row = row?;
                 suspect = Some(row.claim.id);
@@ -258,12 +257,15 @@ impl<'c> Store<'c> {
             }
         }
         if room > 0 {
-            let rows = self.statements.claim.query_map(params![queue, room, wish.owner, wish.isolate_after], read)?;
+            let rows = self.statements.next.query_map(params![queue, room, wish.isolate_after], read)?;
             for row in rows {
                 claimed.push(row?);
             }
         }
-        // RETURNING has no order.
+        for row in &claimed[known..] {
+            self.statements.claim.execute([row.claim.id, wish.owner])?;
+        }
+        // Where the suspect goes among the others.
         claimed.sort_unstable_by_key(|row| row.order);
         Ok(suspect)
     }
@@ -325,7 +327,8 @@ fn read(row: &Row<'_>, wish: &Wish<'_>) -> rusqlite::Result<Claimed> {
     Ok(Claimed {
         claim: Claim { id, owner: wish.owner, consumer: wish.consumer },
         order: (Reverse(priority), ready_at, id),
-        deliveries: u32::try_from(row.get::<_, i64>(3)?).unwrap_or(u32::MAX),
+        // With this one.
+        deliveries: u32::try_from(row.get::<_, i64>(3)?).unwrap_or(u32::MAX).saturating_add(1),
         head: row.get(4)?,
         body: row.get(5)?,
     })

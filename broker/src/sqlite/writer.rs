@@ -30,6 +30,9 @@ const POLL: Duration = Duration::from_millis(15);
 /// How long nothing is tried again of its own accord after a failure.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How many pages the write-ahead log takes before SQLite folds it into the file, and waits for the disk: 16 MB.
+const LOG_PAGES: u32 = 4000;
+
 const FOREVER: Duration = Duration::from_secs(3600);
 
 /// The most commands in one transaction. Time bounds it too; see `transaction`.
@@ -173,6 +176,7 @@ impl Writer {
         let Location { path, synchronous, .. } = &self.location;
         let (database, _) =
             Database::open(path, *synchronous, |connection| Ok::<_, Fault>(SCHEMA.migrate(connection)?))?;
+        database.connection.query_row(&format!("PRAGMA wal_autocheckpoint = {LOG_PAGES}"), [], |_| Ok(()))?;
         Ok(database)
     }
 

@@ -160,10 +160,11 @@ async fn run<S: Send + Sync + 'static>(
         while let Ok(slot) = slots.clone().acquire_owned().await {
             let Some(delivery) = sources.next().await else { return };
             let (shared, taken) = (shared.clone(), busy.take());
-            tracker.spawn(async move {
+            // Boxed: tokio moves what it spawns several times.
+            tracker.spawn(Box::pin(async move {
                 execute(shared, delivery).await;
                 drop((taken, slot));
-            });
+            }));
         }
     };
     tokio::select! {
