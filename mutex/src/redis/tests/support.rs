@@ -17,7 +17,7 @@ use crate::{
     Error, FencingToken, Kind, LockKey, Owner,
     conformance::steps::{BOUND, eventually},
     redis::{RedisOptions, RedisStore, script::Scripts, source::Source},
-    store::{Answer, Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Queueing, Renewal, Renewed},
+    store::{Answer, Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Queueing, Renewal},
 };
 
 /// The server that all tests share. Absent is a failure, never a skipped test.
@@ -131,13 +131,8 @@ pub(super) async fn answered(store: &RedisStore, ask: &Ask) -> Answer {
     eventually(|| async { past_trouble(store.acquire(ask).await) }).await
 }
 
-/// Renews until a server answers.
-pub(super) async fn renewed(store: &RedisStore, renewal: &Renewal) -> Renewed {
-    eventually(|| async { past_trouble(store.renew(std::slice::from_ref(renewal)).await) }).await.remove(0)
-}
-
 /// The answer, unless the question may be asked again.
-fn past_trouble<T>(answer: Result<T, Error>) -> Option<T> {
+pub(super) fn past_trouble<T>(answer: Result<T, Error>) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
         Err(error) => {
