@@ -28,5 +28,6 @@ mod dealers_private;
 mod examples;
 mod support_faults;
 mod support_private;
+mod tls_private;
 mod worker_faults;
 mod worker_private;

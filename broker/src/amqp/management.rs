@@ -26,6 +26,16 @@ impl std::fmt::Debug for Management {
     }
 }
 
+/// The roots of the system, as for `amqps://`.
+#[cfg(feature = "tls")]
+fn tls() -> ureq::tls::TlsConfig {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+    let roots = rustls_native_certs::load_native_certs().certs;
+    let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned());
+    TlsConfig::builder().root_certs(RootCerts::from(roots)).build()
+}
+
 impl Management {
     /// Reads `http://user:password@host:15672`.
     pub(super) fn new(management: &BrokerUrl) -> Result<Self, Error> {
@@ -52,8 +62,10 @@ impl Management {
                 Some(format!("Basic {}", STANDARD.encode(credentials)))
             }
         };
-        let agent =
-            ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+        let agent = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+        #[cfg(feature = "tls")]
+        let agent = agent.tls_config(tls());
+        let agent = agent.build().into();
         Ok(Self { base, authorization, agent, shown: management.to_string() })
     }
 
