@@ -138,7 +138,8 @@ fn merged<'a>(listed: impl Iterator<Item = &'a Value>) -> Vec<QueueInfo> {
     let mut companions = Vec::new();
     for queue in listed {
         let Some(Ok(name)) = queue["name"].as_str().map(QueueName::new) else { continue };
-        if name.as_str().starts_with("celeriac.delay.") {
+        // One connection's own, such as that of a worker's messages to itself.
+        if queue["exclusive"] == true || name.as_str().starts_with("celeriac.delay.") {
             continue;
         }
         let info = QueueInfo {
@@ -199,6 +200,7 @@ mod tests {
             json!({"name": "a.p7", "messages_ready": 100, "messages_unacknowledged": 0, "consumers": 3}),
             json!({"name": "a.dead", "messages_ready": 5, "messages_unacknowledged": 0, "consumers": 0}),
             json!({"name": "celeriac.delay.v1.3", "messages_ready": 5}),
+            json!({"name": "amq.gen-Lld1E8FtPFn9lsg5", "messages_ready": 0, "exclusive": true}),
             json!({"name": "unknown"}),
         ];
         let queues = merged(listed.iter());
