@@ -17,21 +17,24 @@ mod mutexes;
 mod rates;
 mod semaphores;
 mod steering;
-mod steps;
+pub mod steps;
 
 use std::{sync::Arc, time::Duration};
 
 pub use self::{deaths::*, leases::*, line::*, mutexes::*, rates::*, semaphores::*, steering::*};
 use crate::{Kind, LockKey, Locks, store::LeaseStore};
 
+/// How long leases last, if the claim says nothing else.
+pub const TTL: Duration = Duration::from_millis(600);
+
 /// The place that the claims run over: one per claim, or one shared by all of them.
 pub trait Fixture {
     /// The place as one more process sees it.
     fn store(&self) -> Arc<dyn LeaseStore>;
 
-    /// One more process, whose leases last 600 ms.
+    /// One more process, whose leases last [`TTL`].
     fn locks(&self) -> Locks {
-        Locks::builder().store(self.store()).ttl(Duration::from_millis(600)).build().unwrap()
+        Locks::builder().store(self.store()).ttl(TTL).build().unwrap()
     }
 
     /// A name that nobody else uses. `stem` says what for.

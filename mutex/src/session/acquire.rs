@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Error, Lease, Owner,
     clock::Boot,
+    stats::NameCounts,
     store::{Answer, Ask, Granted, LeaseId, PROBATION, Queueing},
 };
 
@@ -131,7 +132,10 @@ impl Session {
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
         let lease = match self.store.acquire(&ask).await? {
-            Answer::Granted(granted) => Some(self.lease(ask, granted, sent, sent)),
+            Answer::Granted(granted) => {
+                let counts = self.counts.of(&ask.key);
+                Some(self.lease(ask, granted, sent, sent, counts))
+            }
             _ => None,
         };
         abandon.disarm();
@@ -155,7 +159,8 @@ impl Session {
         let (position, delay, holder) = match self.store.acquire(&ask).await? {
             Answer::Granted(granted) => {
                 let before = SystemTime::now().duration_since(since).unwrap_or_default();
-                let lease = self.lease(ask, granted, sent, sent.before(before));
+                let counts = self.counts.of(&ask.key);
+                let lease = self.lease(ask, granted, sent, sent.before(before), counts);
                 abandon.disarm();
                 return Ok(Taken::Granted(lease));
             }
@@ -184,7 +189,7 @@ impl Session {
             let sent = Boot::now();
             let turn = match self.store.acquire(&ask).await {
                 Ok(Answer::Granted(granted)) => {
-                    let lease = self.lease(ask, granted, sent, began);
+                    let lease = self.lease(ask, granted, sent, began, counts);
                     abandon.disarm();
                     return Ok(lease);
                 }
@@ -221,8 +226,14 @@ impl Session {
         }
     }
 
-    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot, began: Boot) -> Lease {
-        let counts = self.counts.of(&ask.key);
+    fn lease(
+        self: &Arc<Self>,
+        ask: Arc<Ask>,
+        granted: Granted,
+        sent: Boot,
+        began: Boot,
+        counts: Arc<NameCounts>,
+    ) -> Lease {
         counts.waited(Boot::now().left(began));
         if granted.leases != ask.leases {
             self.disagree(&ask, granted.leases);
