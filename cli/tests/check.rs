@@ -113,6 +113,9 @@ fn what_can_not_be_known_is_unknown_and_says_what_would_help() {
         assert!(!told.contains(" | "), "{told}");
     }
     assert!(!folder.path().join("elsewhere.db").exists(), "a check leaves no file behind");
+    let output = folder.run(&["--json", "check", "queue", "mail", "--crit-age", "5"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((exit(&output), &document["exit_code"], &document["state"]), (UNKNOWN, &3.into(), &"UNKNOWN".into()));
 }
 
 #[test]

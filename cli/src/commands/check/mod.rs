@@ -13,7 +13,7 @@ use celeriac_mutex::Error as LocksError;
 use tokio::time::timeout;
 
 use self::verdict::{Report, State};
-use crate::{Error, config::parse, session::Session};
+use crate::{Error, config::parse, output::Output, session::Session};
 
 /// How long saying goodbye may take: the verdict is known by then.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -86,7 +86,9 @@ pub(crate) fn misused(service: &'static str, fault: &clap::Error) -> Error {
 
 fn unknown(service: &'static str, why: &str) -> Error {
     let report = Report::of(service, State::Unknown, why);
-    let _ = crate::output::Output::raw(report.line().as_bytes());
+    // The command line may be what can't be read.
+    let output = Output::new(std::env::args_os().any(|word| word == "--json"));
+    let _ = output.show(&report.document(), || report.line());
     Error::Checked(report.state().exit_code())
 }
 
