@@ -88,7 +88,8 @@ impl Management {
         let answer = request.call().map_err(unreachable)?;
         match answer.status().as_u16() {
             401 | 403 => Err(Fault::Refused("the management API takes no such user or password".into())),
-            status if status >= 400 && status != 404 => {
+            // 503 is how a health check says that something is not well.
+            status if status >= 400 && ![404, 503].contains(&status) => {
                 Err(Fault::Refused(format!("the management API answers with the status {status}")))
             }
             _ => Ok(answer),
@@ -117,6 +118,19 @@ impl Management {
             Ok(date.timestamp().as_second() - jiff::Timestamp::now().as_second())
         });
         asking.await.map_err(|_| Fault::timed_out("the management API"))?
+    }
+
+    /// The alarms that block publishers, such as `memory on rabbit@host`; `None` where the server knows no such question.
+    pub(super) async fn alarms(&self) -> Result<Option<Vec<String>>, Fault> {
+        let Some(answer) = self.get("/api/health/checks/alarms".into()).await? else { return Ok(None) };
+        if answer["status"] == "ok" {
+            return Ok(Some(Vec::new()));
+        }
+        let Some(alarms) = answer["alarms"].as_array() else { return Ok(None) };
+        let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+        Ok(Some(
+            alarms.iter().map(|alarm| format!("{} on {}", text(&alarm["resource"]), text(&alarm["node"]))).collect(),
+        ))
     }
 
     /// Whether a feature flag is on; `None` where the server does not know it.
