@@ -99,6 +99,7 @@ over_each_store! {
     a_lock_that_nobody_knows_is_a_failure_with_what_was_meant
     doctor_looks_at_the_lock_store
     a_check_tells_who_holds_and_who_waits_too_long
+    elections_are_shown_to_whoever_asks_for_them
 }
 
 async fn a_lock_of_another_process_is_listed_and_shown(place: &Place) {
@@ -259,6 +260,18 @@ async fn a_check_tells_who_holds_and_who_waits_too_long(place: &Place) {
     let waiting = check(" --warn-waiting 1", 1, "LOCKS WARNING - ");
     assert!(waiting.contains(&place.address("2 wait for mutex:@:42 (over 1); ")), "{waiting}");
     assert!(waiting.contains("'most_waiting'=2;1;;0; 'held'=1;;;0;"), "{waiting}");
+}
+
+async fn elections_are_shown_to_whoever_asks_for_them(place: &Place) {
+    let name = place.address("celeriac.@");
+    let _held = place.locks.mutex(&name).lock().await.unwrap();
+    let addresses = |listed: &Value| listed["locks"].to_string();
+    assert!(!addresses(&place.json("lock list --limit 10000")).contains(&name));
+    assert!(addresses(&place.json("lock list --name celeriac.@")).contains(&name));
+    let all = stdout(&place.run("check locks --crit-held 0s"));
+    assert!(!all.contains(&name), "{all}");
+    let named = place.run("check locks --name celeriac.@ --crit-held 0s");
+    assert!(exit(&named) == 2 && stdout(&named).contains(&name), "{}", stdout(&named));
 }
 
 #[test]
