@@ -65,8 +65,8 @@ impl Handle {
         }
     }
 
-    pub(crate) async fn take_or_park(&self, place: Option<&Ticket>) -> Result<Taken<Lease>, Error> {
-        self.session.take_or_park(self.ask()?, place).await
+    pub(crate) async fn take_or_park(&self, place: Option<&Ticket>, soon: Duration) -> Result<Taken<Lease>, Error> {
+        self.session.take_or_park(self.ask()?, place, soon).await
     }
 }
 

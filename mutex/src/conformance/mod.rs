@@ -72,6 +72,7 @@ macro_rules! conformance {
             a_parked_place_keeps_its_rank
             a_ticket_is_used_once
             a_parked_place_is_passed_over_a_bounded_number_of_times
+            a_turn_that_is_soon_is_waited_for_and_the_place_is_kept_where_it_does_not_come
             // Semaphores.
             a_semaphore_has_so_many_holders
             a_heavy_waiter_is_not_overtaken
