@@ -23,6 +23,7 @@ mod amqp_publish;
 mod amqp_publish_private;
 mod amqp_steps;
 mod celery_interop;
+mod check_private;
 mod dealers;
 mod dealers_private;
 mod examples;

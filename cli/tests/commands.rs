@@ -113,6 +113,15 @@ fn retried_dead_letters_go_back_to_their_queue_and_the_others_stay() {
 }
 
 #[test]
+fn a_dead_letter_that_dies_again_meanwhile_is_retried_once() {
+    let folder = Folder::with_dead_letters();
+    folder.bury("one", "mail.send", "big boom");
+    assert_eq!(folder.json(&["dead", "retry", "mail", "--all"])["retried"], 3);
+    assert_eq!(folder.json(&["queue", "show", "mail"])["dead"], 1);
+    assert_eq!(folder.json(&["dead", "retry", "mail", "--all"])["retried"], 1);
+}
+
+#[test]
 fn deleted_dead_letters_are_gone_and_the_others_stay() {
     let folder = Folder::with_dead_letters();
     assert_eq!(folder.json(&["dead", "delete", "mail", "two", "--yes"])["deleted"], 1);
