@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
+use tracing::{Span, field};
+
 use crate::{
     Error, IntoKey, Kind, LockKey,
     session::Session,
@@ -123,11 +125,19 @@ impl RateLimit {
     /// # Cancel safety
     ///
     /// Dropping the future leaves unknown whether it was spent or reserved.
+    #[tracing::instrument(name = "celeriac.lock", level = "debug", skip_all, fields(kind = %self.key.kind(), lock = self.key.first(), outcome = field::Empty))]
     pub async fn spend_or_reserve(&self, cost: u32, horizon: Duration) -> Result<Spent, Error> {
         self.key.check()?;
         self.session.ready()?;
         let spend = Spend { key: self.key.clone(), rate: self.rate, cost, horizon };
-        self.session.store.spend(&spend).await
+        let spent = self.session.store.spend(&spend).await?;
+        let outcome = match spent {
+            Spent::Now => "granted",
+            Spent::Reserved(_) => "reserved",
+            Spent::Refused(_) => "refused",
+        };
+        Span::current().record("outcome", outcome);
+        Ok(spent)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
 };
 
 use tokio::sync::mpsc;
+use tracing::{Span, field};
 
 use super::{
     Held, Session,
@@ -120,11 +121,17 @@ pub(super) fn look_after(position: u64, look_in: Duration) -> Option<Duration> {
     Some(look_in.max(Duration::from_millis(1)) + PROBATION * turns)
 }
 
+/// Says in the span `celeriac.lock` how asking ended; one that was dropped says nothing.
+fn came_to(outcome: &'static str) {
+    Span::current().record("outcome", outcome);
+}
+
 /// How long to wait, at most, before a store that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
 
 impl Session {
     /// Takes the lease if it can be had at once.
+    #[tracing::instrument(name = "celeriac.lock", level = "debug", skip_all, fields(kind = %ask.key.kind(), lock = ask.key.first(), outcome = field::Empty))]
     pub(crate) async fn try_take(self: &Arc<Self>, ask: Ask) -> Result<Option<Lease>, Error> {
         self.ready()?;
         let ask = Arc::new(Ask { queueing: Queueing::No, ..ask });
@@ -132,13 +139,17 @@ impl Session {
         let sent = Boot::now();
         let lease = match self.store.acquire(&ask).await? {
             Answer::Granted(granted) => Some(self.lease(ask, granted, sent, sent)),
-            _ => None,
+            _ => {
+                came_to("busy");
+                None
+            }
         };
         abandon.disarm();
         Ok(lease)
     }
 
     /// Takes the lease, or keeps a place in line and says when to come back.
+    #[tracing::instrument(name = "celeriac.lock", level = "debug", skip_all, fields(kind = %ask.key.kind(), lock = ask.key.first(), outcome = field::Empty))]
     pub(crate) async fn take_or_park(
         self: &Arc<Self>,
         ask: Ask,
@@ -164,10 +175,12 @@ impl Session {
             Answer::Queued { position, look_in } => (position, look_in, None),
         };
         abandon.disarm();
+        came_to("parked");
         Ok(Taken::Parked(Place { ticket, position, delay, holder }))
     }
 
     /// Waits for the lease.
+    #[tracing::instrument(name = "celeriac.lock", level = "debug", skip_all, fields(kind = %ask.key.kind(), lock = ask.key.first(), outcome = field::Empty))]
     pub(crate) async fn take(self: &Arc<Self>, ask: Ask) -> Result<Lease, Error> {
         self.ready()?;
         let ask = Arc::new(Ask { queueing: Queueing::Wait, ..ask });
@@ -211,6 +224,7 @@ impl Session {
             match turn {
                 Some(Turn::Granted(held)) => {
                     counts.waited(Boot::now().left(began));
+                    came_to("granted");
                     abandon.disarm();
                     return Ok(Lease { held, session: self.clone() });
                 }
@@ -224,6 +238,7 @@ impl Session {
     fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot, began: Boot) -> Lease {
         let counts = self.counts.of(&ask.key);
         counts.waited(Boot::now().left(began));
+        came_to("granted");
         if granted.leases != ask.leases {
             self.disagree(&ask, granted.leases);
         }
