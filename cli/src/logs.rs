@@ -24,7 +24,7 @@ use tracing_subscriber::{
 
 use self::{fields::Fields, line::Line};
 
-use crate::Error;
+use crate::{Error, telemetry::Telemetry};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -54,8 +54,8 @@ impl LogFormat {
     }
 }
 
-/// Starts logging what `RUST_LOG` asks for, else what `default` does.
-pub(crate) fn init(format: LogFormat, default: &str) -> Result<(), Error> {
+/// Starts logging what `RUST_LOG` asks for, else what `default` does; and following spans, whatever is logged.
+pub(crate) fn init(format: LogFormat, default: &str, telemetry: &Telemetry) -> Result<(), Error> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     // What lapin calls errors (a queue that is looked for and not there, a connection lost) are cases that the transport
     // handles, and tells where they matter.
@@ -65,7 +65,7 @@ pub(crate) fn init(format: LogFormat, default: &str) -> Result<(), Error> {
         .map_err(|fault| Error::Usage(format!("RUST_LOG={wanted:?} can't be read: {fault}")))?;
     let lines = Lines { format, ansi: coloured(), write: Box::new(to_stderr) };
     // Fails where the user's program has set up logging of its own, which is then the one that counts.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).with(telemetry.layer()).try_init();
     Ok(())
 }
 

@@ -93,6 +93,11 @@ impl<S> Context<S> {
         &self.inner.state
     }
 
+    /// The process that runs it, as its log lines say and as a lock's holder is shown: `host:pid`.
+    pub fn worker(&self) -> &'static str {
+        crate::identity::worker()
+    }
+
     /// The task's id; the same over all its attempts.
     pub fn id(&self) -> &TaskId {
         &self.inner.request.id
