@@ -130,14 +130,14 @@ impl RateLimit {
         self.key.check()?;
         self.session.ready()?;
         let spend = Spend { key: self.key.clone(), rate: self.rate, cost, horizon };
-        let spent = self.session.store.spend(&spend).await?;
-        let outcome = match spent {
+        let answer = self.session.store.spend(&spend).await?;
+        let outcome = match answer {
             Spent::Now => "granted",
             Spent::Reserved(_) => "reserved",
             Spent::Refused(_) => "refused",
         };
         Span::current().record("outcome", outcome);
-        Ok(spent)
+        Ok(answer)
     }
 }
 

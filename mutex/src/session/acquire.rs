@@ -137,12 +137,11 @@ impl Session {
         let ask = Arc::new(Ask { queueing: Queueing::No, ..ask });
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
-        let lease = match self.store.acquire(&ask).await? {
-            Answer::Granted(granted) => Some(self.lease(ask, granted, sent, sent)),
-            _ => {
-                came_to("busy");
-                None
-            }
+        let lease = if let Answer::Granted(granted) = self.store.acquire(&ask).await? {
+            Some(self.lease(ask, granted, sent, sent))
+        } else {
+            came_to("busy");
+            None
         };
         abandon.disarm();
         Ok(lease)
