@@ -69,11 +69,14 @@ pub(crate) fn init(format: LogFormat, default: &str, telemetry: &Telemetry) -> R
     Ok(())
 }
 
+/// Takes a line, to its end.
+type Write = dyn Fn(&[u8]) + Send + Sync;
+
 /// Writes a line for each event, with what the spans around it say.
 struct Lines {
     format: LogFormat,
     ansi: bool,
-    write: Box<dyn Fn(&[u8]) + Send + Sync>,
+    write: Box<Write>,
 }
 
 /// Complaining about a standard error that went away, to that standard error, would be in vain.

@@ -1,9 +1,8 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use tracing::{Span, field};
-
 use crate::{
     Error, IntoKey, Kind, LockKey,
+    handle::asking,
     session::Session,
     store::{Spend, Spent},
 };
@@ -125,19 +124,16 @@ impl RateLimit {
     /// # Cancel safety
     ///
     /// Dropping the future leaves unknown whether it was spent or reserved.
-    #[tracing::instrument(name = "celeriac.lock", level = "debug", skip_all, fields(kind = %self.key.kind(), lock = self.key.first(), outcome = field::Empty))]
     pub async fn spend_or_reserve(&self, cost: u32, horizon: Duration) -> Result<Spent, Error> {
         self.key.check()?;
         self.session.ready()?;
         let spend = Spend { key: self.key.clone(), rate: self.rate, cost, horizon };
-        let answer = self.session.store.spend(&spend).await?;
-        let outcome = match answer {
+        let came_to = |spent: &Spent| match spent {
             Spent::Now => "granted",
             Spent::Reserved(_) => "reserved",
             Spent::Refused(_) => "refused",
         };
-        Span::current().record("outcome", outcome);
-        Ok(answer)
+        asking(&self.key, came_to, self.session.store.spend(&spend)).await
     }
 }
 

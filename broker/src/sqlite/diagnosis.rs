@@ -1,4 +1,4 @@
-use super::{link::Link, reading::Condition, reading::Read, schema};
+use super::{link::Link, reading::Condition, reading::Read, schema::SCHEMA};
 use crate::{
     Error, Queue,
     transport::{Finding, Severity},
@@ -22,8 +22,8 @@ pub(super) async fn diagnose(link: &Link, queues: &[Queue]) -> Result<Vec<Findin
 }
 
 fn file(link: &Link, condition: &Condition) -> Vec<Finding> {
-    let path = &link.location.path;
-    let wal = std::fs::metadata(link.location.beside("-wal")).map_or(0, |wal| wal.len());
+    let path = link.location.path.as_path();
+    let wal = std::fs::metadata(link.location.path.beside("-wal")).map_or(0, |wal| wal.len());
     let synchronous = match condition.synchronous {
         2 | 3 => (Severity::Fine, "full: what is published is on disk"),
         _ => (
@@ -38,7 +38,7 @@ fn file(link: &Link, condition: &Condition) -> Vec<Finding> {
             format!("{}; stop every process and save what can be read with `sqlite3 FILE .recover`", condition.check);
         Finding::new(Severity::Error, "integrity", text)
     };
-    let shown = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let shown = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let text = format!(
         "{}: {}, of which {} are free for new messages (`VACUUM` gives them back to the disk), journal {}",
         shown.display(),
@@ -59,7 +59,7 @@ fn file(link: &Link, condition: &Condition) -> Vec<Finding> {
         Finding::new(
             Severity::Fine,
             "schema",
-            format!("version {} of {}, SQLite {}", condition.version, schema::VERSION, condition.sqlite),
+            format!("version {} of {}, SQLite {}", condition.version, SCHEMA.version(), condition.sqlite),
         ),
         check,
     ]

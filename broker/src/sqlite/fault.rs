@@ -1,6 +1,5 @@
-use rusqlite::ErrorCode;
+use celeriac_sqlite::DatabasePath;
 
-use super::location::Location;
 use crate::Error;
 
 /// Why the file could not do what it was asked.
@@ -17,8 +16,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn into_error(self, location: &Location) -> Error {
-        let address = location.path.display().to_string();
+    pub(super) fn into_error(self, path: &DatabasePath) -> Error {
+        let address = path.as_path().display().to_string();
         match self {
             Self::Locked(holder) => Error::Unreachable { address, source: holder.into() },
             Self::Failed(message) | Self::Full(message) | Self::Uncertain(message) => Error::Store { address, message },
@@ -26,31 +25,21 @@ impl Fault {
     }
 }
 
+impl From<celeriac_sqlite::Fault> for Fault {
+    fn from(fault: celeriac_sqlite::Fault) -> Self {
+        use celeriac_sqlite::Fault as File;
+        match fault {
+            File::Locked(said) => Self::Locked(said),
+            File::Full(said) => Self::Full(format!(
+                "{said}: the disk, or the file's max_size, is full; nothing was lost. Make room, or run the tasks that wait"
+            )),
+            File::Refused(said) | File::Failed(said) => Self::Failed(said),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
-        let said = error.to_string();
-        let message = match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return Self::Locked(said),
-            Some(ErrorCode::DiskFull) => {
-                return Self::Full(format!(
-                    "{said}: the disk, or the file's max_size, is full; nothing was lost. Make room, or run the tasks that wait"
-                ));
-            }
-            Some(ErrorCode::NotADatabase) => {
-                format!("{said}: this file was not written by SQLite; name another one, or move it away")
-            }
-            Some(ErrorCode::DatabaseCorrupt) => {
-                format!(
-                    "{said}: stop every process that uses it, and save what can be read with `sqlite3 FILE .recover`"
-                )
-            }
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                format!(
-                    "{said}: this user must be able to write the file, the folder it is in, and the files beside it"
-                )
-            }
-            _ => said,
-        };
-        Self::Failed(message)
+        celeriac_sqlite::Fault::from(error).into()
     }
 }

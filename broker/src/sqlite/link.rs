@@ -14,7 +14,6 @@ use super::{
     fault::Fault,
     location::Location,
     reading::Read,
-    turnstile,
     writer::{Signals, Writer},
 };
 use crate::{Error, QueueName, TaskId};
@@ -86,7 +85,7 @@ impl Link {
     }
 
     pub(super) fn error(&self, fault: Fault) -> Error {
-        fault.into_error(&self.location)
+        fault.into_error(&self.location.path)
     }
 
     /// Makes a change, within the publish timeout.
@@ -155,7 +154,7 @@ impl Link {
     }
 
     fn locked(&self) -> Fault {
-        Fault::Locked(turnstile::holder(&self.location))
+        Fault::Locked(celeriac_sqlite::holder(&self.location.path))
     }
 
     pub(super) fn check_open(&self) -> Result<(), Error> {

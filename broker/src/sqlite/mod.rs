@@ -22,8 +22,6 @@ mod consumer;
 mod diagnosis;
 mod entry;
 mod fault;
-mod file;
-mod filesystem;
 mod holding;
 mod link;
 mod location;
@@ -32,7 +30,6 @@ mod schema;
 mod statements;
 mod store;
 mod transaction;
-mod turnstile;
 mod writer;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use super::{codec, entry, fault::Fault};
+use super::{codec, entry, fault::Fault, schema::SCHEMA};
 use crate::{Message, QueueInfo, QueueName};
 
 /// A look at the file.
@@ -162,7 +162,7 @@ fn condition(connection: &Connection) -> Result<Condition, Fault> {
     let orphans = "SELECT count(*) FROM celeriac_message WHERE state = 2
         AND owner NOT IN (SELECT id FROM celeriac_process WHERE expires_at >= ?1)";
     Ok(Condition {
-        version: super::schema::version(connection)?,
+        version: SCHEMA.found(connection)?,
         sqlite: rusqlite::version().to_owned(),
         synchronous: number("PRAGMA synchronous")?,
         journal: text("PRAGMA journal_mode")?,

@@ -5,15 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use celeriac_sqlite::{Database, holder};
 use rusqlite::ErrorCode;
 
 use super::{
     command::{Claim, Claimed, Done, Write},
     entry::micros,
     fault::Fault,
-    file::File,
     store::{Store, Wish},
-    turnstile,
     writer::{Held, Identity, Queued, Writer},
 };
 use crate::QueueName;
@@ -49,7 +48,7 @@ impl Writer {
     /// Commits the changes and whatever else is due, and answers. Returns what there was no time for.
     pub(super) fn transact(
         &mut self,
-        file: &File,
+        file: &Database,
         store: &mut Store<'_>,
         mut writes: Vec<Queued>,
     ) -> (Vec<Queued>, Result<(), Fault>) {
@@ -79,7 +78,7 @@ impl Writer {
 
     fn commit(
         &mut self,
-        file: &File,
+        file: &Database,
         store: &mut Store<'_>,
         change: impl FnOnce(&mut Self, &mut Store<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), Fault> {
@@ -87,7 +86,7 @@ impl Writer {
         if let Err(error) = store.begin() {
             store.roll_back();
             let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
-            return Err(if busy { Fault::Locked(turnstile::holder(&self.location)) } else { error.into() });
+            return Err(if busy { Fault::Locked(holder(&self.location.path)) } else { error.into() });
         }
         let result = change(self, store).map_err(Fault::from).and_then(|()| store.commit().map_err(uncertain));
         if result.is_err() {
@@ -274,7 +273,7 @@ impl Writer {
     }
 
     /// One change in a transaction of its own.
-    fn alone(&mut self, file: &File, store: &mut Store<'_>, queued: Queued) -> Result<(), Fault> {
+    fn alone(&mut self, file: &Database, store: &mut Store<'_>, queued: Queued) -> Result<(), Fault> {
         let mut done = Done::default();
         let result = self.commit(file, store, |writer, store| {
             store.refresh()?;

@@ -10,15 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use celeriac_sqlite::Database;
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use super::{
     command::{Claim, Claimed, Command, Done, Write},
     entry,
     fault::Fault,
-    file::File,
     location::Location,
     reading::Read,
+    schema::SCHEMA,
     store::Store,
 };
 use crate::QueueName;
@@ -146,7 +147,7 @@ impl Writer {
                 return;
             }
             reopen = false;
-            match File::open(&self.location).and_then(|file| self.serve(&file)) {
+            match self.open().and_then(|file| self.serve(&file)) {
                 // The file is closed before the answer.
                 Ok(Exit::Closed(answer)) => {
                     // Whoever closes may not wait.
@@ -154,7 +155,7 @@ impl Writer {
                     return;
                 }
                 Ok(Exit::Moved) => {
-                    tracing::warn!(file = %self.location.path.display(), "the file was replaced or removed; opening it anew");
+                    tracing::warn!(file = %self.location.path.as_path().display(), "the file was replaced or removed; opening it anew");
                     reopen = !self.consumers.is_empty();
                 }
                 Err(fault) => {
@@ -168,7 +169,14 @@ impl Writer {
         }
     }
 
-    fn serve(&mut self, file: &File) -> Result<Exit, Fault> {
+    fn open(&self) -> Result<Database, Fault> {
+        let Location { path, synchronous, .. } = &self.location;
+        let (database, _) =
+            Database::open(path, *synchronous, |connection| Ok::<_, Fault>(SCHEMA.migrate(connection)?))?;
+        Ok(database)
+    }
+
+    fn serve(&mut self, file: &Database) -> Result<Exit, Fault> {
         let mut store = Store::new(&file.connection, self.location.max_size)?;
         self.signals.healthy.store(true, Ordering::Relaxed);
         self.paused_until = None;
@@ -184,7 +192,7 @@ impl Writer {
                 self.end(file, &mut store);
                 return Ok(Exit::Closed(None));
             }
-            if file.has_moved(&self.location) {
+            if file.has_moved() {
                 return Ok(Exit::Moved);
             }
             let mut writes = Vec::new();
@@ -344,7 +352,7 @@ impl Writer {
     }
 
     pub(super) fn failed(&mut self, fault: &Fault) {
-        tracing::warn!(file = %self.location.path.display(), ?fault, "the file failed");
+        tracing::warn!(file = %self.location.path.as_path().display(), ?fault, "the file failed");
         self.paused_until = Some(Instant::now() + PAUSE);
         self.signals.healthy.store(false, Ordering::Relaxed);
     }
@@ -367,13 +375,13 @@ impl Writer {
     }
 
     /// The clean end: what is still held comes back at once, counted, as its worker ends with it.
-    fn end(&mut self, file: &File, store: &mut Store<'_>) {
+    fn end(&mut self, file: &Database, store: &mut Store<'_>) {
         self.consumers.clear();
         if let Some(identity) = self.identity.take() {
             self.changed.clear();
             self.dead = vec![identity.id];
             if let (_, Err(fault)) = self.transact(file, store, Vec::new()) {
-                tracing::warn!(file = %self.location.path.display(), ?fault, "what this process held comes back later");
+                tracing::warn!(file = %self.location.path.as_path().display(), ?fault, "what this process held comes back later");
             }
         }
     }

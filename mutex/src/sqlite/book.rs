@@ -29,7 +29,7 @@ pub(super) struct Book<'c> {
 
 impl<'c> Book<'c> {
     pub(super) fn open(file: &'c File) -> rusqlite::Result<Self> {
-        let connection = &file.connection;
+        let connection = &file.database.connection;
         let mut statements = Statements::prepare(connection)?;
         let swept = statements.swept.query_row([], |row| row.get(0))?;
         let (clock, grace_until) = (&file.clock, file.grace_until);

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use celeriac_sqlite::{Synchronous, holder};
+
 use super::{
     book::Book,
     fault::Fault,
     file::File,
     job::{Jobs, Kind},
     transaction::Transaction,
-    turnstile,
     writer::{Chores, Writer},
 };
 use crate::store::{Hint, ProcessId};
@@ -79,7 +80,7 @@ impl Writer {
             }
             // Its file stays, and is free now: another process finds it dead.
             Err(fault) => {
-                tracing::warn!(file = %self.location.path.display(), ?fault, "others give back what this process held");
+                tracing::warn!(file = %self.path.as_path().display(), ?fault, "others give back what this process held");
             }
         }
     }
@@ -91,16 +92,16 @@ impl Writer {
         lasting: bool,
         change: impl FnOnce(&mut Self, &mut Book<'_>) -> Result<Progress, Fault>,
     ) -> Result<Progress, Fault> {
-        let _turn = file.turnstile.enter()?;
+        let _turn = file.database.turnstile.enter()?;
         if lasting {
-            file.keep_through_power_cuts(true)?;
+            file.database.set_synchronous(Synchronous::Full)?;
         }
         let result = match book.statements.begin.execute([]).map_err(Fault::from) {
             Ok(_) => change(self, book).and_then(|progress| {
                 book.statements.commit.execute([])?;
                 Ok(progress)
             }),
-            Err(Fault::Busy(_)) => Err(Fault::Busy(turnstile::holder(&self.location))),
+            Err(Fault::Busy(_)) => Err(Fault::Busy(holder(&self.path))),
             Err(fault) => Err(fault),
         };
         match &result {
@@ -110,7 +111,7 @@ impl Writer {
             Err(_) => drop(book.connection.execute_batch("ROLLBACK")),
         }
         if lasting {
-            file.keep_through_power_cuts(false)?;
+            file.database.set_synchronous(Synchronous::Normal)?;
         }
         result
     }

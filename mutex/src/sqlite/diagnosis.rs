@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{fault::Fault, schema, transaction::Transaction};
+use super::{fault::Fault, schema::SCHEMA, transaction::Transaction};
 use crate::store::{Finding, Severity};
 
 /// How far the time of day may be from the store's clock before it is mentioned.
@@ -23,7 +23,7 @@ pub(super) fn diagnose(transaction: &mut Transaction<'_, '_>) -> Result<Vec<Find
         let text = format!("{check}; stop every process, and save what can be read with `sqlite3 FILE .recover`");
         Finding::new("integrity", Severity::Error, text)
     };
-    let (version, ours) = (schema::version(transaction.book.connection)?, schema::VERSION);
+    let (version, ours) = (SCHEMA.found(transaction.book.connection)?, SCHEMA.version());
     let severity = if version == ours { Severity::Ok } else { Severity::Error };
     let schema =
         Finding::new("schema", severity, format!("version {version} of {ours}, SQLite {}", rusqlite::version()));

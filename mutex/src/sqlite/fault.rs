@@ -1,6 +1,5 @@
-use rusqlite::ErrorCode;
+use celeriac_sqlite::DatabasePath;
 
-use super::location::Location;
 use crate::Error;
 
 /// Why the file could not do what it was asked.
@@ -15,8 +14,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn into_error(self, location: &Location) -> Error {
-        let address = location.path.display().to_string();
+    pub(super) fn into_error(self, path: &DatabasePath) -> Error {
+        let address = path.as_path().display().to_string();
         match self {
             Self::Busy(message) | Self::Unavailable(message) => Error::Unavailable { address, message },
             Self::Refused(message) => Error::Refused { address, message },
@@ -24,22 +23,20 @@ impl Fault {
     }
 }
 
+impl From<celeriac_sqlite::Fault> for Fault {
+    fn from(fault: celeriac_sqlite::Fault) -> Self {
+        use celeriac_sqlite::Fault as File;
+        match fault {
+            File::Locked(said) => Self::Busy(said),
+            File::Full(said) => Self::Unavailable(format!("{said}: the disk is full; make room")),
+            File::Refused(said) => Self::Refused(said),
+            File::Failed(said) => Self::Unavailable(said),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
-        let said = error.to_string();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(said),
-            Some(ErrorCode::DiskFull) => Self::Unavailable(format!("{said}: the disk is full; make room")),
-            Some(ErrorCode::NotADatabase) => {
-                Self::Refused(format!("{said}: this file was not written by SQLite; name another one, or move it away"))
-            }
-            Some(ErrorCode::DatabaseCorrupt) => Self::Refused(format!(
-                "{said}: stop every process that uses it, and save what can be read with `sqlite3 FILE .recover`"
-            )),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Self::Refused(format!(
-                "{said}: this user must be able to write the file, the folder it is in, and the files beside it"
-            )),
-            _ => Self::Unavailable(said),
-        }
+        celeriac_sqlite::Fault::from(error).into()
     }
 }

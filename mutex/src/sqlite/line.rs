@@ -150,7 +150,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::{rules::MemoryLine, sqlite::schema};
+    use crate::{rules::MemoryLine, sqlite::schema::SCHEMA};
 
     fn entry(id: u8, rank: u64, until: u64, parked: bool) -> Waiting {
         Waiting {
@@ -170,7 +170,7 @@ mod tests {
         #[test]
         fn it_does_what_a_line_in_memory_does(steps in proptest::collection::vec((0u8..7, 0u8..24, 0u64..1000, any::<bool>()), 1..120)) {
             let connection = Connection::open_in_memory().unwrap();
-            schema::migrate(&connection).unwrap();
+            SCHEMA.migrate(&connection).unwrap();
             let mut statements = Statements::prepare(&connection).unwrap();
             let mut other = TableLine::new(&mut statements, "other", false);
             other.put(entry(3, 5, 5, false)).unwrap();

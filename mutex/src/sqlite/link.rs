@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use celeriac_sqlite::DatabasePath;
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -16,9 +17,7 @@ use tokio::{
 use super::{
     fault::Fault,
     job::{Job, Kind, Work},
-    location::Location,
     transaction::Transaction,
-    turnstile,
     writer::Writer,
 };
 use crate::{
@@ -40,7 +39,7 @@ pub(super) enum Command {
 
 /// The way to the one thread that uses the file, which starts with the first command.
 pub(super) struct Link {
-    pub(super) location: Location,
+    pub(super) path: DatabasePath,
     /// Unbounded: whoever sends a question awaits the answer, so there are never many more in it than callers.
     sender: Sender<Command>,
     /// Where the thread will read, until it has started.
@@ -50,14 +49,14 @@ pub(super) struct Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("location", &self.location).finish_non_exhaustive()
+        f.debug_struct("Link").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
 impl Link {
-    pub(super) fn new(location: Location) -> Self {
+    pub(super) fn new(path: DatabasePath) -> Self {
         let (sender, receiver) = channel();
-        Self { location, sender, unstarted: Mutex::new(Some(receiver)), started: AtomicBool::new(false) }
+        Self { path, sender, unstarted: Mutex::new(Some(receiver)), started: AtomicBool::new(false) }
     }
 
     /// Hands a command over.
@@ -65,7 +64,7 @@ impl Link {
         if !self.started.load(Ordering::Acquire) {
             let mut unstarted = self.unstarted.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(receiver) = unstarted.take() {
-                let writer = Writer::new(self.location.clone(), receiver);
+                let writer = Writer::new(self.path.clone(), receiver);
                 let thread = std::thread::Builder::new().name("celeriac-locks".into());
                 thread.spawn(move || writer.run()).map_err(|error| self.unavailable(error.to_string()))?;
                 self.started.store(true, Ordering::Release);
@@ -87,11 +86,11 @@ impl Link {
         } else {
             // First closed, then looked at: what was answered at the last moment is not lost.
             result.close();
-            let locked = || Err(Fault::Unavailable(turnstile::holder(&self.location)));
+            let locked = || Err(Fault::Unavailable(celeriac_sqlite::holder(&self.path)));
             Some(result.try_recv().unwrap_or_else(|_| locked()))
         };
         let answer = answer.unwrap_or_else(|| Err(Fault::Unavailable("its thread has ended".into())));
-        answer.map_err(|fault| fault.into_error(&self.location))
+        answer.map_err(|fault| fault.into_error(&self.path))
     }
 
     /// Takes leave of a process.
@@ -107,6 +106,6 @@ impl Link {
     }
 
     fn unavailable(&self, message: String) -> Error {
-        Fault::Unavailable(message).into_error(&self.location)
+        Fault::Unavailable(message).into_error(&self.path)
     }
 }

@@ -10,7 +10,6 @@ mod commit;
 mod diagnosis;
 mod fault;
 mod file;
-mod filesystem;
 mod holders;
 mod household;
 mod job;
@@ -23,19 +22,18 @@ mod schema;
 mod state;
 mod statements;
 mod transaction;
-mod turnstile;
 mod world;
 mod writer;
 
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use celeriac_sqlite::DatabasePath;
 use tokio::{runtime::Handle, sync::mpsc};
 
 use self::{
     job::Kind,
     link::{Command, Link},
-    location::Location,
     transaction::Unanswered,
 };
 use crate::{
@@ -84,7 +82,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// The file at `path`, which is made by the first question. Does no I/O.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { link: Link::new(Location { path: path.into() }) }
+        Self { link: Link::new(DatabasePath::from(path.into())) }
     }
 
     /// The file that a URL names: `sqlite://relative.db` or `sqlite:///absolute/path.db`. Does no I/O.
@@ -95,7 +93,7 @@ impl SqliteStore {
     ///
     /// [`Error::Invalid`] where it names no file.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        Ok(Self { link: Link::new(Location::parse(url)?) })
+        Ok(Self { link: Link::new(location::parse(url)?) })
     }
 }
 

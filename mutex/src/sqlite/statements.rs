@@ -1,22 +1,4 @@
-use rusqlite::{Connection, Statement};
-
-macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
-        /// The statements of the thread, prepared once. (rusqlite's own cache is a feature that not every version in our range has.)
-        pub(super) struct Statements<'c> { $($(#[$doc])* pub(super) $name: Statement<'c>,)+ }
-
-        impl<'c> Statements<'c> {
-            pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
-                Ok(Self { $($name: connection.prepare($sql)?,)+ })
-            }
-        }
-
-        #[cfg(test)]
-        const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql),)+];
-    };
-}
-
-statements! {
+celeriac_sqlite::statements! {
     begin = "BEGIN IMMEDIATE";
     commit = "COMMIT";
 
@@ -72,21 +54,18 @@ statements! {
 
 #[cfg(test)]
 mod tests {
+    use celeriac_sqlite::plan;
+    use rusqlite::Connection;
+
     use super::*;
-    use crate::sqlite::schema;
+    use crate::sqlite::schema::SCHEMA;
 
     #[test]
     fn no_statement_scans_a_table_or_sorts_but_the_one_for_the_dead() {
         let connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&connection).unwrap();
+        SCHEMA.migrate(&connection).unwrap();
         for (name, sql) in ALL.iter().filter(|(name, _)| !["begin", "commit", "concerned"].contains(name)) {
-            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            for index in 1..=plan.parameter_count() {
-                plan.raw_bind_parameter(index, 1).unwrap();
-            }
-            let mut rows = plan.raw_query();
-            while let Some(step) = rows.next().unwrap() {
-                let step: String = step.get(3).unwrap();
+            for step in plan(&connection, sql).unwrap() {
                 let scans =
                     step.starts_with("SCAN") && step != "SCAN CONSTANT ROW" && step != "SCAN celeriac_lock_clock";
                 assert!(!scans && !step.contains("TEMP B-TREE"), "{name}: {step}");

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use celeriac_sqlite::DatabasePath;
 use tokio::sync::oneshot;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     household::Household,
     job::{Job, Jobs, Kind},
     link::Command,
-    location::Location,
+    location::processes,
     transaction::Transaction,
 };
 use crate::{
@@ -36,7 +37,7 @@ const FOREVER: Duration = Duration::from_secs(3600);
 
 /// What the thread remembers, whether the file is open or not.
 pub(super) struct Writer {
-    pub(super) location: Location,
+    pub(super) path: DatabasePath,
     receiver: Receiver<Command>,
     backlog: VecDeque<Command>,
     pub(super) household: Household,
@@ -84,10 +85,10 @@ impl Chores {
 }
 
 impl Writer {
-    pub(super) fn new(location: Location, receiver: Receiver<Command>) -> Self {
+    pub(super) fn new(path: DatabasePath, receiver: Receiver<Command>) -> Self {
         Self {
-            household: Household::new(location.processes()),
-            location,
+            household: Household::new(processes(&path)),
+            path,
             receiver,
             backlog: VecDeque::new(),
             owed: Vec::new(),
@@ -117,7 +118,7 @@ impl Writer {
                 continue;
             }
             moved = false;
-            let file = match File::open(&self.location, &self.household, self.reached) {
+            let file = match File::open(&self.path, &self.household, self.reached) {
                 Ok(file) => file,
                 Err(fault) => {
                     self.refuse(&fault);
@@ -139,7 +140,7 @@ impl Writer {
                 }
                 Ok(Exit::Failed) => {}
                 Ok(Exit::Moved) => {
-                    tracing::warn!(file = %self.location.path.display(), "the locks' file was replaced or removed; opening it anew");
+                    tracing::warn!(file = %self.path.as_path().display(), "the locks' file was replaced or removed; opening it anew");
                     moved = true;
                 }
                 Err(fault) => self.refuse(&fault),
@@ -151,7 +152,7 @@ impl Writer {
         let mut book = Book::open(file)?;
         (self.paused_until, self.called_roll, self.fault) = (None, None, None);
         loop {
-            if file.has_moved(&self.location) {
+            if file.database.has_moved() {
                 return Ok(Exit::Moved);
             }
             let chores = self.look(&mut book)?;
@@ -279,7 +280,7 @@ impl Writer {
     /// Whether it is to be opened anew.
     fn failed(&mut self, fault: &Fault) -> bool {
         if self.fault.as_ref() != Some(fault) {
-            tracing::warn!(file = %self.location.path.display(), ?fault, "the locks' file failed");
+            tracing::warn!(file = %self.path.as_path().display(), ?fault, "the locks' file failed");
         }
         self.fault = Some(fault.clone());
         self.paused_until = Some(Instant::now() + PAUSE);

@@ -1,8 +1,8 @@
-//! Where locks may not be: several machines can't share SQLite's locks and its shared memory.
+//! Where the file may not be: several machines can't share SQLite's locks and its shared memory.
 
 use std::path::Path;
 
-use super::fault::Fault;
+use crate::Fault;
 
 /// Kernel names of file systems whose locks or shared memory other machines don't see.
 const NETWORK: &[&str] = &[
@@ -44,7 +44,11 @@ const NETWORK_FUSE: &[&str] = &[
 ];
 
 /// Refuses a folder on a network file system, as far as the system tells (Linux does).
-pub(super) fn check(folder: &Path) -> Result<(), Fault> {
+///
+/// # Errors
+///
+/// [`Fault::Refused`], also where there is no such folder.
+pub fn check(folder: &Path) -> Result<(), Fault> {
     let device = std::fs::metadata(folder).map(|metadata| device(&metadata)).map_err(|fault| {
         Fault::Refused(format!("its folder {} can't be opened: {fault}; create it first", folder.display()))
     })?;
@@ -52,7 +56,7 @@ pub(super) fn check(folder: &Path) -> Result<(), Fault> {
     match mounted_as(&mounts, &device).filter(|kind| is_network(kind)) {
         None => Ok(()),
         Some(kind) => Err(Fault::Refused(format!(
-            "it is on a network file system ({kind}), where SQLite's locks don't hold; put it on a local disk, or use Redis"
+            "it is on a network file system ({kind}), where SQLite's locks don't hold; put it on a local disk, or use a server: RabbitMQ for tasks, Redis for locks"
         ))),
     }
 }

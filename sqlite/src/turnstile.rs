@@ -3,30 +3,43 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use super::{fault::Fault, location::Location};
+use crate::{DatabasePath, Fault};
 
-/// Two file locks that the operating system frees when their process ends. Who waits for `lock` holds `turn`, so a
-/// process that has just written queues behind the one that waits.
+/// Two file locks that the operating system frees when their process ends. Who waits for `lock` holds `turn`, so a process that has
+/// just written queues behind the one that waits. Whatever uses the same database queues at the same two.
 #[derive(Debug)]
-pub(super) struct Turnstile {
+pub struct Turnstile {
     turn: File,
     lock: File,
 }
 
 /// The right to write, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'t>(&'t File);
+#[must_use = "the turn ends when it is dropped"]
+pub struct Turn<'t>(&'t File);
+
+const TURN: &str = "-turn";
+const LOCK: &str = "-lock";
 
 impl Turnstile {
-    pub(super) fn open(location: &Location) -> Result<Self, Fault> {
-        Ok(Self { turn: open(&turn_file(location))?, lock: open(&lock_file(location))? })
+    /// Opens the two files beside a database, and makes them where they are not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Refused`].
+    pub fn open(path: &DatabasePath) -> Result<Self, Fault> {
+        Ok(Self { turn: open(&path.beside(TURN))?, lock: open(&path.beside(LOCK))? })
     }
 
     /// Waits for its turn, for as long as it takes.
-    pub(super) fn enter(&self) -> Result<Turn<'_>, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Failed`] where the system can't lock a file.
+    pub fn enter(&self) -> Result<Turn<'_>, Fault> {
         let fault = |fault: io::Error| Fault::Failed(format!("the lock file beside it can't be locked: {fault}"));
         self.turn.lock().map_err(fault)?;
         let locked = self.lock.lock();
@@ -45,28 +58,20 @@ impl Drop for Turn<'_> {
 
 fn open(path: &Path) -> Result<File, Fault> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|fault| {
-        Fault::Failed(format!("{} can't be opened: {fault}; this user must be able to write it", path.display()))
+        Fault::Refused(format!("{} can't be opened: {fault}; this user must be able to write it", path.display()))
     })
 }
 
-fn turn_file(location: &Location) -> PathBuf {
-    location.beside("-turn")
-}
-
-fn lock_file(location: &Location) -> PathBuf {
-    location.beside("-lock")
-}
-
 /// Who keeps others from writing, as far as the system tells (Linux does).
-pub(super) fn holder(location: &Location) -> String {
+pub fn holder(path: &DatabasePath) -> String {
     let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    for file in [lock_file(location), location.beside("-shm"), turn_file(location)] {
+    for file in [LOCK, "-shm", TURN].map(|suffix| path.beside(suffix)) {
         if let Some(pid) = inode(&file).and_then(|inode| holding(&locks, inode)) {
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             return format!("{} is locked by process {pid} ({})", file.display(), name.trim());
         }
     }
-    format!("{} is locked by another process", location.path.display())
+    format!("it did not answer in time; {} may be locked by another process", path.as_path().display())
 }
 
 #[cfg(unix)]
@@ -98,12 +103,10 @@ mod tests {
     fn the_holder_is_found_among_locks_and_waiters() {
         let locks = "\
 1: POSIX  ADVISORY  READ 11 fe:00:500 128 128
-1: FLOCK  ADVISORY  WRITE 12 fe:00:400 0 EOF
 1: -> FLOCK  ADVISORY  WRITE 13 fe:00:400 0 EOF
+1: FLOCK  ADVISORY  WRITE 12 fe:00:400 0 EOF
 2: POSIX  ADVISORY  WRITE 14 fe:00:500 120 120
 ";
-        assert_eq!(holding(locks, 400), Some(12));
-        assert_eq!(holding(locks, 500), Some(14));
-        assert_eq!(holding(locks, 40), None);
+        assert_eq!([400, 500, 40].map(|inode| holding(locks, inode)), [Some(12), Some(14), None]);
     }
 }
