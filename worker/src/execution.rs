@@ -45,7 +45,10 @@ async fn run<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, delivery: Deliver
         Err(decision) => return settle(&shared, Original::Held(delivery), decision).await,
     };
     let Prepared { request, bound, task, options, limits, max_attempts, locks, tags } = prepared;
-    span.record("task", task);
+    if request.task != task {
+        // It came by an alias.
+        span.record("task", task);
+    }
     span::tag(&span, &tags);
 
     let (taken, busy) = if locks.is_empty() {
