@@ -12,6 +12,7 @@ mod work;
 mod demo;
 mod grafana;
 mod metrics;
+mod observed;
 
 mod amqp_conformance;
 mod amqp_consume;

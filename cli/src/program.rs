@@ -11,6 +11,7 @@ use crate::{
     commands::{self, check, demo, worker},
     config,
     session::Session,
+    telemetry::Telemetry,
 };
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 unhealthy (doctor); check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
@@ -86,7 +87,7 @@ pub fn celeriac() -> ExitCode {
     finish("celeriac", command.checks(), || {
         // What becomes of each digest is told in the report.
         let level = if matches!(command, Command::Demo(_)) { "warn,celeriac_worker::execution=off" } else { VERBS };
-        let session = Session::start(&common, common.settings(), level)?;
+        let session = Session::start(&common, common.settings(), level, &Telemetry::default())?;
         match command {
             Command::Demo(demo) => block_on(demo::run(&demo, &session)),
             Command::Verb(verb) => block_on(commands::run(verb, &session, Celeriac::command())),
@@ -147,7 +148,10 @@ fn drive<S: Send + Sync + 'static>(
         Some(WorkerCommand::Worker(flags)) => (flags.clone(), "info"),
         Some(WorkerCommand::Verb(_)) => (flags, VERBS),
     };
-    let mut session = Session::start(&common, flags.settings(common.settings()), level)?;
+    let works = !matches!(command, Some(WorkerCommand::Verb(_)));
+    // To the end: what is left is sent then.
+    let telemetry = if works { Telemetry::start(program.get_name())? } else { Telemetry::default() };
+    let mut session = Session::start(&common, flags.settings(common.settings()), level, &telemetry)?;
     let described = builder.described();
     session.config.code = config::of_code(&described);
     match command {
@@ -157,7 +161,7 @@ fn drive<S: Send + Sync + 'static>(
             block_on(commands::run(verb, &session, program))
         }
         None | Some(WorkerCommand::Worker(_)) => {
-            let worker = worker::configure(builder, &session.config)?;
+            let worker = worker::configure(telemetry.watch(builder), &session.config)?;
             block_on(worker::run(worker))
         }
     }

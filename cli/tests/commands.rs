@@ -88,6 +88,13 @@ fn dead_letters_are_listed_without_what_is_secret() {
 }
 
 #[test]
+fn dead_letters_are_listed_with_the_tags_that_they_were_published_with() {
+    let folder = Folder::with_dead_letters();
+    let listed = folder.json(&["dead", "list", "mail", "two"]);
+    assert_eq!(listed["letters"][0]["tags"], json!(["company=eu-7", "urgent"]));
+}
+
+#[test]
 fn dead_letters_are_found_by_id_task_and_error() {
     let folder = Folder::with_dead_letters();
     let ids = |arguments: &[&str]| {

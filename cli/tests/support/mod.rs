@@ -8,7 +8,9 @@ use std::{
     time::SystemTime,
 };
 
-use celeriac_broker::{Broker, Destination, Headers, Message, Properties, QueueName, Reason, message::names};
+use celeriac_broker::{
+    Broker, Destination, HeaderValue, Headers, Message, Properties, QueueName, Reason, message::names,
+};
 
 /// A folder with a broker's file in it.
 pub(crate) struct Folder(tempfile::TempDir);
@@ -85,6 +87,7 @@ fn letter(id: &str, task: &str) -> Message {
     headers.set(names::TASK, task.to_owned());
     headers.set(names::ID, id.to_owned());
     headers.set(names::KWARGSREPR, "{'password': '***'}");
+    headers.set(names::TAGS, HeaderValue::List(vec!["company=eu-7".into(), "urgent".into()]));
     Message::new(properties, headers, b"[[], {\"password\": \"hunter2\"}, {}]".to_vec())
 }
 
