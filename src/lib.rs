@@ -30,6 +30,7 @@
 //! | `worker` | `Worker`, `Pool`, `Handler`, `Context`, `Middleware` (feature `worker`) |
 //! | `mutex` | mutexes, semaphores and rate limits over many processes, with or without tasks (feature `worker`) |
 //! | `metrics` | metrics for Prometheus and health for probes (feature `metrics`) |
+//! | `telemetry` | traces to a collector, failures to Sentry (features `otel`, `sentry`) |
 //! | `harness` | tests of tasks without a broker (feature `worker`) |
 //! | `cli` | a worker command and the operator's verbs in your own binary (feature `cli`) |
 //!
@@ -41,7 +42,9 @@
 //! | `amqp` | yes | RabbitMQ |
 //! | `redis` | no | leases in Redis |
 //! | `metrics` | no | `Worker::builder().metrics_addr(..)`, `celeriac::metrics` |
-//! | `tls` | no | `amqps://` |
+//! | `otel` | no | runs and publishes as spans in traces of OpenTelemetry, `telemetry::Traces` |
+//! | `sentry` | no | `telemetry::Sentry` |
+//! | `tls` | no | `amqps://`; `https://` for `otel` and `sentry` |
 //! | `cli` | no | `celeriac::cli` |
 
 #[doc(inline)]
@@ -58,6 +61,9 @@ pub use celeriac_cli as cli;
 #[cfg(feature = "macros")]
 #[doc(inline)]
 pub use celeriac_macros::task;
+#[cfg(any(feature = "otel", feature = "sentry"))]
+#[doc(inline)]
+pub use celeriac_telemetry as telemetry;
 #[cfg(feature = "worker")]
 #[doc(no_inline)]
 pub use celeriac_worker::async_trait;

@@ -49,8 +49,20 @@ async fn queues_are_listed_and_counted_where_the_management_api_is_named() {
     assert!(finding(&findings, "broker").text.starts_with("RabbitMQ "));
     assert_eq!(finding(&findings, "queue watched.dead").text, "no dead letters");
     assert_eq!(finding(&findings, "delays").severity, Severity::Fine);
+    assert_eq!(finding(&findings, "alarms").severity, Severity::Fine);
     assert_eq!(finding(&findings, "stream_queue").severity, Severity::Fine);
     let findings = blind.transport().diagnose(&[queue]).await.unwrap();
     assert_eq!(finding(&findings, "stream_queue").severity, Severity::Unknown);
+    assert_eq!(finding(&findings, "alarms").severity, Severity::Unknown);
+
+    rabbit.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await;
+    let alarm = eventually(BOUND, || async {
+        let findings = seeing.transport().diagnose(&[]).await.unwrap();
+        let alarm = finding(&findings, "alarms").clone();
+        (alarm.severity == Severity::Error).then_some(alarm)
+    })
+    .await;
+    assert!(alarm.text.starts_with("memory on celeriac-"), "{}", alarm.text);
+    rabbit.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
     held.ack().await.unwrap();
 }

@@ -7,9 +7,13 @@ use celeriac_broker::{
     transport::{Destination, Subscription},
 };
 use futures_util::{StreamExt, stream};
+use lapin::{
+    options::QueueDeclareOptions,
+    types::{AMQPValue, FieldTable},
+};
 
 use crate::{
-    amqp_steps::{message, queue},
+    amqp_steps::{broker, message, queue, stranger},
     support::{BOUND, Proxy, amqp_url, eventually},
 };
 
@@ -126,6 +130,41 @@ async fn a_queue_deleted_behind_our_back_is_unroutable_and_then_declared_again()
     assert!(matches!(&error, Error::Unroutable { id, .. } if id.as_str() == "second"), "{error:?}");
     publish(&broker, &queue, "third").await.unwrap();
     assert_eq!(broker.transport().queue(&queue.name).await.unwrap().unwrap().ready, Some(1));
+}
+
+/// A quorum queue says no until it has a leader, which those who find it declared do not wait for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_first_publishes_of_several_processes_to_a_new_queue_are_all_taken() {
+    let processes: Vec<_> = (0..6).map(|_| Broker::new(&amqp_url()).unwrap()).collect();
+    for broker in &processes {
+        broker.transport().ping().await.unwrap();
+    }
+    for _ in 0..12 {
+        let queue = queue("new");
+        let first = processes.iter().cloned().enumerate().map(|(number, broker)| {
+            let queue = queue.clone();
+            tokio::spawn(async move { publish(&broker, &queue, &number.to_string()).await })
+        });
+        for published in futures_util::future::join_all(first).await {
+            published.unwrap().unwrap();
+        }
+        let count = processes[0].transport().queue(&queue.name).await.unwrap().unwrap().ready;
+        assert_eq!(count, Some(6));
+        processes[0].transport().delete(&queue.name).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_queue_at_its_limit_does_not_take_is_said_to_be_rejected() {
+    let (broker, queue) = (broker(), queue("full"));
+    let (_connection, channel) = stranger().await;
+    let mut limit = FieldTable::default();
+    limit.insert("x-max-length".into(), 1.into());
+    limit.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    channel.queue_declare(queue.name.as_str().into(), QueueDeclareOptions::durable(), limit).await.unwrap();
+    publish(&broker, &queue, "first").await.unwrap();
+    let error = publish(&broker, &queue, "second").await.unwrap_err();
+    assert!(matches!(&error, Error::Nacked { id, .. } if id.as_str() == "second"), "{error:?}");
 }
 
 /// The client library hands a returned message to whichever publish is confirmed next.

@@ -5,6 +5,8 @@ use celeriac_broker::{
     transport::{Destination, Subscription},
 };
 
+use lapin::{Channel, Connection, ConnectionProperties};
+
 use crate::support::{BOUND, amqp_url, unique, within};
 
 /// A task message with this id.
@@ -20,6 +22,13 @@ pub fn message(id: &str) -> Message {
 /// The shared broker, as one more process sees it.
 pub fn broker() -> Broker {
     Broker::new(&amqp_url()).unwrap()
+}
+
+/// Somebody else at the same broker.
+pub async fn stranger() -> (Connection, Channel) {
+    let connection = Connection::connect(&amqp_url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
 }
 
 /// A queue that nobody else uses.

@@ -22,6 +22,7 @@ struct Ran {
     text: String,
     flag: bool,
     attempt: u32,
+    traceparent: Option<String>,
     /// Celery's worker alone knows it.
     priority: Option<u8>,
     at: f64,
@@ -184,4 +185,26 @@ async fn a_celery_worker_that_declared_the_queue_honours_celeriacs_delay_and_exp
     assert_eq!(delayed.number, 2, "what has expired does not run");
     let waited = delayed.at - published;
     assert!((2.0..4.0).contains(&waited), "ran after {waited} s");
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_from_either_side_to_the_other() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (to_celeriac, to_celery) = (unique("celery"), unique("celery"));
+    let calls =
+        [json!({"args": [1, "traced"], "headers": {"traceparent": parent}}), json!({"args": [2, "not traced"]})];
+    produce(celery(&to_celeriac), &calls).await;
+    let broker = broker(&to_celery);
+    let call = |number| {
+        let record = Record { number, text: "traced".to_owned(), flag: false };
+        broker.message(record).queue(&to_celery)
+    };
+    call(1).header("traceparent", parent).publish().await.unwrap();
+    call(2).publish().await.unwrap();
+
+    for mut worker in [celeriac_worker(&to_celeriac), celery_worker(&to_celery)] {
+        let (traced, not) = (ran(&mut worker).await, ran(&mut worker).await);
+        assert_eq!((traced.number, traced.traceparent.as_deref()), (1, Some(parent)));
+        assert_eq!((not.number, not.traceparent), (2, None));
+    }
 }

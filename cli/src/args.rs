@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     LogFormat,
-    commands::{completions, config, dead, doctor, lock, queue, semaphore, task},
+    commands::{check, completions, config, dead, doctor, lock, queue, semaphore, task},
     config::{SecretUrls, Settings, Sourced},
 };
 
@@ -73,9 +73,22 @@ pub(crate) enum Verb {
     Semaphore(semaphore::Command),
     /// Say what is wrong with the broker, its queues and the lock store; exit code 3 where something does not work.
     Doctor(doctor::Command),
+    /// Check a queue, a worker or the locks for Nagios, Zabbix and their kin: one line, perfdata, exit code 0, 1, 2 or 3.
+    #[command(subcommand)]
+    Check(check::Command),
     /// Show settings and where each comes from.
     #[command(subcommand)]
     Config(config::Command),
     /// Print a script that completes commands in a shell.
     Completions(completions::Command),
+}
+
+impl Verb {
+    /// What it checks, where it is a check.
+    pub(crate) const fn checks(&self) -> Option<&'static str> {
+        match self {
+            Self::Check(command) => Some(command.service()),
+            _ => None,
+        }
+    }
 }

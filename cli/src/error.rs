@@ -51,6 +51,10 @@ pub enum Error {
     /// What was looked at does not work; it has been told already.
     #[error("unhealthy")]
     Unhealthy,
+
+    /// What a check has found, by its exit code; it has been told already.
+    #[error("not OK")]
+    Checked(u8),
 }
 
 /// Everything went as asked.
@@ -100,11 +104,12 @@ impl Error {
         move |source| Self::Io { doing: doing.into(), source }
     }
 
-    /// The exit code: 1, 2 or 3; 0 where the reader of our output went away.
+    /// The exit code: 1, 2 or 3; 0 where the reader of our output went away. A check's is its own.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => EXIT_USAGE,
             Self::Unhealthy => EXIT_UNHEALTHY,
+            Self::Checked(code) => *code,
             _ if self.is_broken_pipe() => EXIT_OK,
             _ => EXIT_FAILED,
         })
@@ -112,7 +117,7 @@ impl Error {
 
     /// Whether there is nothing to tell: the reader went away, or it was told already.
     pub(crate) fn is_quiet(&self) -> bool {
-        matches!(self, Self::Unhealthy) || self.is_broken_pipe()
+        matches!(self, Self::Unhealthy | Self::Checked(_)) || self.is_broken_pipe()
     }
 
     fn is_broken_pipe(&self) -> bool {

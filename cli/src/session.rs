@@ -8,6 +8,7 @@ use crate::{
     args::Common,
     config::{Config, LockStore, Settings},
     output::Output,
+    telemetry::Telemetry,
 };
 
 /// What a command works with.
@@ -23,10 +24,10 @@ pub(crate) struct Session {
 
 impl Session {
     /// Puts `flags` and the other settings together, and starts logging at `level`.
-    pub(crate) fn start(common: &Common, flags: Settings, level: &str) -> Result<Self, Error> {
+    pub(crate) fn start(common: &Common, flags: Settings, level: &str, telemetry: &Telemetry) -> Result<Self, Error> {
         let config = Config::load(flags, common.config.as_deref())?;
         let format = config.settings.log_format.as_ref().map(|format| format.value).unwrap_or_default();
-        crate::logs::init(format, level)?;
+        crate::logs::init(format, level, telemetry)?;
         Ok(Self { config, output: Output::new(common.json), broker: None, locks: None })
     }
 

@@ -88,6 +88,13 @@ fn dead_letters_are_listed_without_what_is_secret() {
 }
 
 #[test]
+fn dead_letters_are_listed_with_the_tags_that_they_were_published_with() {
+    let folder = Folder::with_dead_letters();
+    let listed = folder.json(&["dead", "list", "mail", "two"]);
+    assert_eq!(listed["letters"][0]["tags"], json!(["company=eu-7", "urgent"]));
+}
+
+#[test]
 fn dead_letters_are_found_by_id_task_and_error() {
     let folder = Folder::with_dead_letters();
     let ids = |arguments: &[&str]| {
@@ -110,6 +117,15 @@ fn retried_dead_letters_go_back_to_their_queue_and_the_others_stay() {
     assert_eq!(folder.json(&["queue", "show", "mail"])["dead"], 1);
     assert_eq!(folder.json(&["dead", "retry", "mail.dead", "--all"])["retried"], 1);
     assert_eq!(folder.json(&["queue", "show", "mail"])["ready"], 3);
+}
+
+#[test]
+fn a_dead_letter_that_dies_again_meanwhile_is_retried_once() {
+    let folder = Folder::with_dead_letters();
+    folder.bury("one", "mail.send", "big boom");
+    assert_eq!(folder.json(&["dead", "retry", "mail", "--all"])["retried"], 3);
+    assert_eq!(folder.json(&["queue", "show", "mail"])["dead"], 1);
+    assert_eq!(folder.json(&["dead", "retry", "mail", "--all"])["retried"], 1);
 }
 
 #[test]

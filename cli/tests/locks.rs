@@ -98,6 +98,8 @@ over_each_store! {
     every_key_of_a_name_is_resized
     a_lock_that_nobody_knows_is_a_failure_with_what_was_meant
     doctor_looks_at_the_lock_store
+    a_check_tells_who_holds_and_who_waits_too_long
+    elections_are_shown_to_whoever_asks_for_them
 }
 
 async fn a_lock_of_another_process_is_listed_and_shown(place: &Place) {
@@ -231,6 +233,45 @@ async fn doctor_looks_at_the_lock_store(place: &Place) {
     let subjects: Vec<_> = findings.iter().filter_map(|finding| finding["subject"].as_str()).collect();
     assert!(subjects.iter().any(|subject| subject.starts_with("locks: ")), "{subjects:?}");
     assert!(document["locks"].is_string());
+}
+
+async fn a_check_tells_who_holds_and_who_waits_too_long(place: &Place) {
+    let check = |arguments: &str, state: i32, begins: &str| {
+        let output = place.run(&format!("check locks --name @{arguments}"));
+        let told = stdout(&output);
+        assert_eq!(exit(&output), state, "{told}{}", stderr(&output));
+        assert!(told.starts_with(begins) && told.lines().count() == 1, "{told}");
+        told
+    };
+    place.locks.mutex(&place.name).lock().await.unwrap().release().await.unwrap();
+    let none = check(" --crit-held 0s --crit-wait 0s --crit-waiting 0", 0, "LOCKS OK - ");
+    assert!(none.contains("no lock is held; nobody waits"), "{none}");
+    let mutex = place.locks.mutex(&place.name).key(42);
+    let owner = Owner::worker("holder:1").task("billing.charge", "4f");
+    let _held = mutex.clone().owner(owner).lock().await.unwrap();
+    mutex.take_or_park(None).await.unwrap();
+    mutex.take_or_park(None).await.unwrap();
+    check(" --crit-held 1h --crit-wait 1h --crit-waiting 2", 0, "LOCKS OK - ");
+    let held = check(" --warn-held 0s --crit-held 1h", 1, "LOCKS WARNING - ");
+    assert!(held.contains(&place.address("billing.charge 4f on holder:1 holds mutex:@:42 for ")), "{held}");
+    assert!(held.contains("'oldest_hold'=") && held.contains("s;0;3600;0; "), "{held}");
+    let wait = check(" --crit-wait 0s", 2, "LOCKS CRITICAL - ");
+    assert!(wait.contains(&place.address("holder:1 waits for mutex:@:42 for ")), "{wait}");
+    let waiting = check(" --warn-waiting 1", 1, "LOCKS WARNING - ");
+    assert!(waiting.contains(&place.address("2 wait for mutex:@:42 (over 1); ")), "{waiting}");
+    assert!(waiting.contains("'most_waiting'=2;1;;0; 'held'=1;;;0;"), "{waiting}");
+}
+
+async fn elections_are_shown_to_whoever_asks_for_them(place: &Place) {
+    let name = place.address("celeriac.@");
+    let _held = place.locks.mutex(&name).lock().await.unwrap();
+    let addresses = |listed: &Value| listed["locks"].to_string();
+    assert!(!addresses(&place.json("lock list --limit 10000")).contains(&name));
+    assert!(addresses(&place.json("lock list --name celeriac.@")).contains(&name));
+    let all = stdout(&place.run("check locks --crit-held 0s"));
+    assert!(!all.contains(&name), "{all}");
+    let named = place.run("check locks --name celeriac.@ --crit-held 0s");
+    assert!(exit(&named) == 2 && stdout(&named).contains(&name), "{}", stdout(&named));
 }
 
 #[test]

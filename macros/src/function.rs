@@ -37,7 +37,7 @@ fn check(options: TokenStream, function: &mut ItemFn) -> syn::Result<(Contract, 
     let output = errors.keep(output(&function.sig));
     let arguments = errors.keep(arguments(&mut function.sig, &function.vis));
     if let (Some(options), Some((_, parameters))) = (&options, &arguments) {
-        errors.keep(options.check_locks(parameters));
+        errors.keep(options.check_arguments(parameters));
     }
     errors.finish()?;
     let (state, parameters) = arguments.unwrap_or_default();

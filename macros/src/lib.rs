@@ -88,6 +88,7 @@ use syn::{Item, parse_macro_input, spanned::Spanned as _};
 /// | `retry = POLICY` | the same as a `RetryPolicy` | |
 /// | `mutex`, `mutex(..)`, `semaphore(..)`, `rate(..)` | what a run must hold; see below; several of each | nothing |
 /// | `check = path` | a function that is asked before each run; see below | none |
+/// | `tags(company, region)` | arguments that are shown: in logs, traces and reports, and as the message's tags | none are |
 /// | `defaults = DMS` | a family's `TaskOptions`, used where this task sets nothing | none |
 /// | `allow_unknown` | ignores unknown arguments, for rolling deploys | rejects them |
 /// | `output = Type` | on a struct: what a run returns | `()` |

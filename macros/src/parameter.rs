@@ -148,6 +148,20 @@ impl ArgOptions {
     }
 }
 
+/// The parameter that `argument` names.
+pub(crate) fn find<'a>(argument: &Ident, parameters: &'a [Parameter]) -> syn::Result<&'a Parameter> {
+    let found = parameters.iter().find(|parameter| parameter.ident.unraw() == argument.unraw());
+    found.ok_or_else(|| {
+        let names: Vec<String> = parameters.iter().map(Parameter::name).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fault = match names.as_slice() {
+            [] => format!("the task has no argument `{argument}`; it has none"),
+            names => suggest::unknown("argument", &argument.to_string(), names),
+        };
+        syn::Error::new(argument.span(), fault)
+    })
+}
+
 /// Arguments bind by the names of the parameters, so serde must use the same.
 pub(crate) fn check_serde(attribute: &Attribute) -> syn::Result<()> {
     attribute.parse_nested_meta(|meta| {

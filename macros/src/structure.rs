@@ -52,7 +52,7 @@ fn check(options: TokenStream, structure: ItemStruct) -> syn::Result<Contract> {
     }
     let parameters = parameters(structure.fields, &mut errors);
     if let Some(options) = &options {
-        errors.keep(options.check_locks(&parameters));
+        errors.keep(options.check_arguments(&parameters));
     }
     let derived = errors.keep(derived(&structure.attrs, &parameters)).unwrap_or_default();
     errors.finish()?;

@@ -1,6 +1,8 @@
 //! What a mutex and a semaphore have in common.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tracing::{Instrument as _, field};
 
 use crate::{
     Error, Lease, LockKey, Owner, Taken, Ticket,
@@ -51,11 +53,12 @@ impl Handle {
     }
 
     pub(crate) async fn take(&self) -> Result<Lease, Error> {
-        self.session.take(self.ask()?).await
+        asking(&self.key, |_| "granted", async { self.session.take(self.ask()?).await }).await
     }
 
     pub(crate) async fn try_take(&self) -> Result<Option<Lease>, Error> {
-        self.session.try_take(self.ask()?).await
+        let came_to = |taken: &Option<_>| if taken.is_some() { "granted" } else { "busy" };
+        asking(&self.key, came_to, async { self.session.try_take(self.ask()?).await }).await
     }
 
     pub(crate) async fn take_timeout(&self, timeout: Duration) -> Result<Option<Lease>, Error> {
@@ -65,9 +68,26 @@ impl Handle {
         }
     }
 
-    pub(crate) async fn take_or_park(&self, place: Option<&Ticket>) -> Result<Taken<Lease>, Error> {
-        self.session.take_or_park(self.ask()?, place).await
+    pub(crate) async fn take_or_park(&self, place: Option<&Ticket>, soon: Duration) -> Result<Taken<Lease>, Error> {
+        let came_to = |taken: &Taken<_>| match taken {
+            Taken::Granted(_) => "granted",
+            Taken::Parked(_) => "parked",
+        };
+        asking(&self.key, came_to, async { self.session.take_or_park(self.ask()?, place, soon).await }).await
     }
+}
+
+/// Asks within the span `celeriac.lock`, which says how it ended; where the answer was not awaited, it says nothing. The key may be
+/// an argument, so the span has the name alone.
+pub(crate) async fn asking<T>(
+    key: &LockKey,
+    came_to: impl Fn(&T) -> &'static str,
+    ask: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let span = tracing::debug_span!("celeriac.lock", kind = %key.kind(), lock = key.first(), outcome = field::Empty);
+    let answer = ask.instrument(span.clone()).await?;
+    span.record("outcome", came_to(&answer));
+    Ok(answer)
 }
 
 /// The options that every lock has.

@@ -27,7 +27,7 @@
 //! - `session` is one process's part: a thread of its own that renews every lease, hears of grants, and releases what was dropped.
 
 mod clock;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
 mod handle;

@@ -74,7 +74,22 @@ impl Mutex {
     ///
     /// Dropping the future gives up the place, and releases what may have been granted.
     pub async fn take_or_park(&self, place: Option<&Ticket>) -> Result<Taken<MutexGuard>, Error> {
-        Ok(self.0.take_or_park(place).await?.map(MutexGuard))
+        Ok(self.0.take_or_park(place, Duration::ZERO).await?.map(MutexGuard))
+    }
+
+    /// As [`take_or_park`](Self::take_or_park), but where the turn is expected within `soon`, it is waited for first: for at most twice
+    /// the time that is expected, so never longer than `2 * soon`. Whoever keeps its place by way of a broker would hardly be back
+    /// before, and nobody would be there to take the lock meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_or_park`](Self::take_or_park).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`take_or_park`](Self::take_or_park).
+    pub async fn wait_or_park(&self, place: Option<&Ticket>, soon: Duration) -> Result<Taken<MutexGuard>, Error> {
+        Ok(self.0.take_or_park(place, soon).await?.map(MutexGuard))
     }
 }
 

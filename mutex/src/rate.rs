@@ -2,6 +2,7 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
     Error, IntoKey, Kind, LockKey,
+    handle::asking,
     session::Session,
     store::{Spend, Spent},
 };
@@ -127,7 +128,12 @@ impl RateLimit {
         self.key.check()?;
         self.session.ready()?;
         let spend = Spend { key: self.key.clone(), rate: self.rate, cost, horizon };
-        self.session.store.spend(&spend).await
+        let came_to = |spent: &Spent| match spent {
+            Spent::Now => "granted",
+            Spent::Reserved(_) => "reserved",
+            Spent::Refused(_) => "refused",
+        };
+        asking(&self.key, came_to, self.session.store.spend(&spend)).await
     }
 }
 

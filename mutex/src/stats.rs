@@ -229,8 +229,9 @@ mod tests {
         let other = locks.mutex("whatever").key(1).lock().await.unwrap();
         assert!(of(&locks, Kind::Mutex, "a b").oldest.is_some());
         let second = locks.mutex("a b").key(1);
-        let waiting = tokio::spawn(async move { second.lock().await.map(drop) });
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut waiting = tokio::spawn(async move { second.lock().await.map(drop) });
+        let still = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
+        assert!(still.is_err(), "it waits");
         guard.release().await.unwrap();
         drop(other);
         waiting.await.unwrap().unwrap();
@@ -250,7 +251,7 @@ mod tests {
         let crate::Taken::Parked(first) = mutex.take_or_park(None).await.unwrap() else { panic!("it is held") };
         let kept = crate::Ticket::from(first.ticket.as_str());
         let crate::Taken::Parked(second) = mutex.take_or_park(Some(&kept)).await.unwrap() else { panic!("it is held") };
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert!(tokio::time::timeout(Duration::from_millis(30), guard.lost().cancelled()).await.is_err(), "it is held");
         guard.release().await.unwrap();
         let kept = crate::Ticket::from(second.ticket.as_str());
         let crate::Taken::Granted(_guard) = mutex.take_or_park(Some(&kept)).await.unwrap() else {

@@ -1,8 +1,4 @@
 //! Leases of real processes that are killed, stopped and cut off; longer by `cargo xtask chaos locks --minutes N --seed S`.
-#![cfg(all(feature = "redis", feature = "sqlite"))]
-#![allow(missing_docs, reason = "tests are not documented")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails its test")]
-#![allow(clippy::print_stdout, reason = "what happened is a result")]
 
 use std::{path::PathBuf, time::Duration};
 

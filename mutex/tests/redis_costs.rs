@@ -1,8 +1,4 @@
 //! What a hand-off costs a Redis server: the same, however many wait.
-#![cfg(feature = "redis")]
-#![allow(missing_docs, reason = "tests are not documented")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails its test")]
-#![allow(clippy::print_stdout, reason = "the counts are results")]
 
 use std::{
     io::{Read, Write},
@@ -11,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use celeriac_mutex::{Locks, RedisOptions, RedisStore};
+use celeriac_mutex::{
+    Locks, RedisOptions, RedisStore,
+    conformance::steps::{eventually, within},
+};
 use tokio::{sync::mpsc, task::JoinSet};
 use xtask::services::Redis;
 
@@ -34,16 +33,13 @@ fn locks(redis: &Redis) -> Locks {
     Locks::builder().store(store).ttl(ttl).max_ttl(ttl).build().unwrap()
 }
 
-async fn until_waiting(locks: &Locks, count: usize) {
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
+/// Waits until so many stand in the line of the only lock; they are too many to be looked at one by one.
+async fn until_in_line(locks: &Locks, count: usize) {
+    eventually(|| async {
         let waiting = locks.list(10).await.unwrap().iter().map(|lock| lock.waiting).sum::<u64>();
-        if waiting == count as u64 {
-            return;
-        }
-        assert!(Instant::now() < end, "{waiting} of {count} stand in line");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        (waiting == count as u64).then_some(())
+    })
+    .await;
 }
 
 /// Has a lock handed on, in stretches of so many hand-offs, while `waiting` wait for it, and returns what the cheapest stretch cost:
@@ -64,7 +60,7 @@ async fn cost(redis: &Redis, waiting: usize, stretches: usize, hand_offs: usize)
             guard.release().await.unwrap();
         });
     }
-    until_waiting(&locks, waiting).await;
+    until_in_line(&locks, waiting).await;
     let (mut costs, mut first, mut last) = (Vec::new(), Some(first), 0);
     for _ in 0..stretches {
         let before = scripts_run(redis);
@@ -114,13 +110,12 @@ async fn ten_thousand_who_wait_for_one_lock_of_redis_are_served_in_their_order()
                 guard.release().await.unwrap();
             });
         }
-        until_waiting(&locks, (batch + 1) * 500).await;
+        until_in_line(&locks, (batch + 1) * 500).await;
     }
     first.release().await.unwrap();
     let (mut last, began) = ((0, 0), Instant::now());
     for _ in 0..HAND_OFFS {
-        let next =
-            tokio::time::timeout(Duration::from_secs(60), order.recv()).await.expect("somebody is next").unwrap();
+        let next = within(Duration::from_secs(60), order.recv()).await.unwrap();
         assert!(next.0 >= last.0 && next.1 > last.1, "{next:?} after {last:?}");
         last = next;
     }

@@ -42,6 +42,8 @@ def record(self, number, text, flag=False):
                 "text": text,
                 "flag": flag,
                 "attempt": request.retries + 1,
+                # As OpenTelemetry's instrumentation of Celery looks it up.
+                "traceparent": getattr(request, "traceparent", None),
                 "priority": request.delivery_info["priority"],
                 "at": time.time(),
             }

@@ -2,21 +2,14 @@
 
 use std::process::Command;
 
-use xtask::services::Prometheus;
-
 use super::board::{RULES, path};
+use crate::support::promtool;
 
 #[track_caller]
 fn succeeds(command: &mut Command) {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&text));
-}
-
-fn promtool() -> Command {
-    Prometheus::tool().unwrap_or_else(|error| {
-        panic!("{error}; run it with `cargo xtask test` (all but this: `cargo xtask test --without prometheus`)")
-    })
 }
 
 #[test]

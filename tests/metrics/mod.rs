@@ -2,6 +2,7 @@
 
 mod amqp;
 mod private;
+mod prometheus;
 mod redis;
 mod sqlite;
 mod stage;

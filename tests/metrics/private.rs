@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use celeriac::Broker;
 
-use super::stage::{Running, builder, end_of, memory_locks};
+use super::stage::{Running, assert_check, builder, end_of, memory_locks};
 use crate::support::{PrivateRabbit, Proxy};
 
 #[tokio::test]
@@ -11,9 +11,12 @@ async fn a_worker_is_not_ready_while_its_broker_is_down_and_lives_on() {
     let broker = Broker::builder().url(&rabbit.url()).publish_timeout(Duration::from_secs(1)).build().unwrap();
     let running = Running::start(builder(broker.clone(), "seen").locks(memory_locks()));
     running.probe("/readyz", 200).await;
+    assert_check(&running, 0, "event_loop: ok; consumers: ok; broker: ok; locks: ok; ").await;
     rabbit.kill();
     let answer = running.probe("/readyz", 503).await;
     assert!(answer.contains("locks: ok"), "{answer}");
+    // What has come to light first: the consumer, or the message to itself.
+    assert_check(&running, 2, "").await;
     assert!(broker.publish(end_of("well")).await.is_err());
     assert_eq!(running.get("/livez").await.0, 200);
     assert_eq!(running.get("/startupz").await.0, 200);

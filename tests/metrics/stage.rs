@@ -13,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{BOUND, eventually};
+use crate::support::{BOUND, binary, eventually};
 
 /// Ends as it is told.
 #[task(name = "seen.end", queue = "seen", retry(max_attempts = 2, backoff = "10ms..10ms", jitter = none))]
@@ -123,6 +123,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.worker.abort();
     }
+}
+
+/// What `celeriac check worker` says: its exit code, and how its line goes on.
+pub(super) async fn assert_check(running: &Running, exit: i32, text: &str) {
+    let mut check = tokio::process::Command::new(binary("celeriac"));
+    let output = check.args(["check", "worker", "--addr", &running.address]).output().await.unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(exit), "{line}");
+    let state = ["OK", "WARNING", "CRITICAL"][usize::try_from(exit).unwrap()];
+    assert!(line.starts_with(&format!("WORKER {state} - {}: {text}", running.address)), "{line}");
 }
 
 /// The text of a scrape.

@@ -13,5 +13,5 @@ pub use child::Child;
 pub use paths::{binary, example};
 pub use proxy::Proxy;
 pub use rabbit::PrivateRabbit;
-pub use services::{amqp_url, python, redis_url, unique};
+pub use services::{amqp_url, promtool, python, redis_url, unique};
 pub use wait::{BOUND, eventually, within};

@@ -2,8 +2,11 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use xtask::services::Prometheus;
 
 /// The RabbitMQ server that all tests share: use [`unique`] names on it, and never stop it
 /// ([`PrivateRabbit`](super::PrivateRabbit) is for that).
@@ -19,6 +22,13 @@ pub fn redis_url() -> String {
 /// A Python that has the package `celery`.
 pub fn python() -> PathBuf {
     shared("CELERIAC_TEST_PYTHON", "a Python with the package celery", "celery").into()
+}
+
+/// Prometheus' tool that checks rules and metrics. The path of a test that calls it contains `prometheus`.
+pub fn promtool() -> Command {
+    Prometheus::tool().unwrap_or_else(|error| {
+        panic!("{error}; run it with `cargo xtask test` (all but this: `cargo xtask test --without prometheus`)")
+    })
 }
 
 /// A name that no other test, and no other run on the same server, uses.

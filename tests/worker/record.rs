@@ -21,6 +21,7 @@ pub(crate) async fn record(
         "text": text,
         "flag": flag,
         "attempt": ctx.attempt(),
+        "traceparent": request.trace.as_ref().map(celeriac::message::TraceContext::traceparent),
         "at": SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64(),
     });
     println!("ran {ran}");

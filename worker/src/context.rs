@@ -3,15 +3,19 @@
 use std::{
     fmt,
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use celeriac_broker::{Broker, Draft, Error, QueueName, Request, Sent, Task, TaskError, TaskId};
+use celeriac_broker::{Broker, Draft, Error, QueueName, Request, Sent, Task, TaskError, TaskId, message::Tags};
 use celeriac_mutex::{FencingToken, IntoKey, Lease};
 use tokio::sync::watch;
+use tracing::Span;
 
-use crate::leases::{Hold, TaskMutex, TaskSemaphore};
+use crate::{
+    execution::tag,
+    leases::{Hold, TaskMutex, TaskSemaphore},
+};
 
 /// What a running task may ask: its state, its attempt, its time, and whether it should stop. Cheap to clone.
 pub struct Context<S> {
@@ -28,6 +32,8 @@ struct Inner<S> {
     started: tokio::time::Instant,
     cancel: watch::Receiver<Option<CancelReason>>,
     hold: Hold,
+    span: Span,
+    tags: Mutex<Tags>,
 }
 
 /// Why a run is asked to stop.
@@ -63,16 +69,33 @@ impl<S> Context<S> {
         time_limit: Option<Duration>,
         cancel: watch::Receiver<Option<CancelReason>>,
         hold: Hold,
+        span: Span,
+        tags: Tags,
     ) -> Self {
-        let started = tokio::time::Instant::now();
-        Self {
-            inner: Arc::new(Inner { state, broker, queue, request, max_attempts, time_limit, started, cancel, hold }),
-        }
+        let inner = Inner {
+            state,
+            broker,
+            queue,
+            request,
+            max_attempts,
+            time_limit,
+            started: tokio::time::Instant::now(),
+            cancel,
+            hold,
+            span,
+            tags: Mutex::new(tags),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The worker's state, built once per process.
     pub fn state(&self) -> &S {
         &self.inner.state
+    }
+
+    /// The process that runs it, as its log lines say and as a lock's holder is shown: `host:pid`.
+    pub fn worker(&self) -> &'static str {
+        crate::identity::worker()
     }
 
     /// The task's id; the same over all its attempts.
@@ -173,6 +196,39 @@ impl<S> Context<S> {
     pub fn parent_fence(&self, address: &str) -> Option<FencingToken> {
         let fences = &self.inner.request.fences;
         fences.iter().find(|(lock, _)| lock == address).map(|(_, token)| FencingToken::new(*token))
+    }
+
+    /// Tags the run: every later line that it logs says `key=value`, and so do its outcome, its span and its report.
+    ///
+    /// The tags of a run are those of its message, of its arguments (`#[task(tags(..))]`), and these; a later one takes the
+    /// place of an earlier one of the same key. [`Tags`] says how many there can be, and how long.
+    pub fn tag(&self, key: &str, value: impl fmt::Display) {
+        let mut tags = self.inner.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        if tags.set(key, Some(&value.to_string())) {
+            tag(&self.inner.span, &tags);
+        }
+    }
+
+    /// What the run is tagged with.
+    pub fn tags(&self) -> Tags {
+        self.inner.tags.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The run's span, `celeriac.run`, which its handler is in.
+    ///
+    /// A future that the handler spawns, and a thread that it starts, are in none: what they log says nothing of the task unless
+    /// they enter it.
+    ///
+    /// ```
+    /// # use celeriac_broker::TaskError;
+    /// # use celeriac_worker::Context;
+    /// # async fn example(ctx: Context<()>) -> Result<(), TaskError> {
+    /// let span = ctx.span().clone();
+    /// tokio::task::spawn_blocking(move || span.in_scope(|| tracing::info!("says of which task"))).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn span(&self) -> &Span {
+        &self.inner.span
     }
 
     pub(crate) fn hold(&self) -> &Hold {

@@ -7,16 +7,18 @@ mod conclude;
 mod leases;
 mod prepare;
 mod settle;
+mod span;
 
 use std::sync::Arc;
 
 use celeriac_broker::Delivery;
 use tokio::sync::watch;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, Span};
 
 pub(crate) use self::conclude::conclude;
 pub(crate) use self::leases::unavailable;
 pub(crate) use self::settle::{Original, settle};
+pub(crate) use self::span::tag;
 use self::{
     conclude::finish,
     leases::{NotHeld, Taken},
@@ -31,19 +33,23 @@ use crate::{
 };
 
 /// Runs one delivery to its settlement.
-#[tracing::instrument(
-    name = "celeriac.run",
-    skip_all,
-    fields(task = field::Empty, task_id = field::Empty, queue = %delivery.queue.name, attempt = field::Empty)
-)]
 pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, delivery: Delivery) {
+    let span = span::of(&delivery);
+    run(shared, delivery, span.clone()).instrument(span).await;
+}
+
+async fn run<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, delivery: Delivery, span: Span) {
     shared.meter.received(&delivery, &shared.broker);
     let prepared = match prepare(&shared, &delivery) {
         Ok(prepared) => prepared,
         Err(decision) => return settle(&shared, Original::Held(delivery), decision).await,
     };
-    record(&Span::current(), &prepared);
-    let Prepared { request, bound, task, options, limits, max_attempts, locks } = prepared;
+    let Prepared { request, bound, task, options, limits, max_attempts, locks, tags } = prepared;
+    if request.task != task {
+        // It came by an alias.
+        span.record("task", task);
+    }
+    span::tag(&span, &tags);
 
     let (taken, busy) = if locks.is_empty() {
         // What was put off by its handler has kept places.
@@ -70,6 +76,8 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
         limits.hard,
         cancelled,
         Hold::new(shared.home.clone(), held, kept, limits.hard),
+        span,
+        tags,
     );
 
     let original = if options.early_ack == Some(true) {
@@ -86,16 +94,10 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
     } else {
         shared.counters.count_start();
         let run = conclude::around(shared.clone(), ctx.clone(), bound);
-        let ended = limits::within(run, limits, &cancel, &shared.stop, ctx.hold()).instrument(Span::current()).await;
+        let ended = limits::within(run, limits, &cancel, &shared.stop, ctx.hold()).await;
         shared.meter.ran(task, job.started.elapsed());
         limits::checked(ended, ctx.hold())
     };
     finish(&shared, &job, ended).await;
     drop(entered);
-}
-
-fn record<S>(span: &Span, prepared: &Prepared<S>) {
-    span.record("task", prepared.task);
-    span.record("task_id", prepared.request.id.as_str());
-    span.record("attempt", prepared.request.attempt);
 }

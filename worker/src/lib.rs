@@ -31,6 +31,7 @@ mod tests;
 
 mod decide;
 mod execution;
+mod identity;
 mod limits;
 mod pool;
 mod registry;

@@ -46,6 +46,7 @@ pub(crate) trait Runnable<S>: Send + Sync {
 /// A task with its arguments, ready to run.
 pub(crate) trait Bound<S>: Send {
     fn locks(&self) -> Vec<LockSpec>;
+    fn tags(&self) -> Vec<(&'static str, String)>;
     fn run(self: Box<Self>, ctx: Context<S>) -> RunFuture;
 }
 
@@ -83,6 +84,10 @@ struct Arguments<T>(T);
 impl<S: Send + Sync + 'static, T: Handler<S>> Bound<S> for Arguments<T> {
     fn locks(&self) -> Vec<LockSpec> {
         self.0.locks()
+    }
+
+    fn tags(&self) -> Vec<(&'static str, String)> {
+        self.0.tags()
     }
 
     fn run(self: Box<Self>, ctx: Context<S>) -> RunFuture {

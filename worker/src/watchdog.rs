@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tracing::Instrument as _;
+
 use crate::{execution::conclude, limits::Ended, shared::Shared};
 
 /// How long after its hard limit a run counts as stuck: a future that can be dropped is dropped long before.
@@ -26,8 +28,11 @@ pub(crate) async fn watch<S: Send + Sync + 'static>(shared: Arc<Shared<S>>) {
             if elapsed < hard + GRACE || job.is_settled() {
                 continue;
             }
-            tracing::error!(task = job.task, task_id = %job.ctx.id(), queue = %job.ctx.queue(), ?elapsed, "stuck: the handler blocks its thread past its hard limit; its slot is lost until it returns");
-            conclude(&shared, &job, Ended::Stuck(hard)).await;
+            let stuck = async {
+                tracing::error!(task = job.task, task_id = %job.ctx.id(), queue = %job.ctx.queue(), ?elapsed, "stuck: the handler blocks its thread past its hard limit; its slot is lost until it returns");
+                conclude(&shared, &job, Ended::Stuck(hard)).await;
+            };
+            stuck.instrument(job.ctx.span().clone()).await;
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A worker of 50 tasks in 10 queues, scraped.
 
-use std::time::Instant;
-
 use celeriac::{Arg, Broker, DeclaredLock, Locks, WorkerBuilder, metrics::Metrics, prelude::*};
 use prometheus::TextEncoder;
 use serde::{Deserialize, Serialize};
@@ -10,6 +8,7 @@ use tokio::sync::oneshot;
 use super::BENCH;
 use crate::{
     Failure,
+    cpu::Spent,
     measure::{Settings, interleave},
     row::{Goal, Row},
 };
@@ -69,12 +68,16 @@ pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     while !text()?.contains("celeriac_queue_depth") {
         tokio::task::yield_now().await;
     }
+    let scrapes = settings.operations(200);
+    // Processor time, which others on the machine disturb the least: a scrape waits for nothing else.
     let blocks = interleave(settings, 1, async |_| {
-        let begin = Instant::now();
-        let text = text()?;
+        let (spent, mut size) = (Spent::begin(), 0);
+        for _ in 0..scrapes {
+            size = text()?.len();
+        }
         #[allow(clippy::cast_precision_loss, reason = "a size far below 2^52")]
-        let kilobytes = text.len() as f64 / 1000.0;
-        Ok(vec![begin.elapsed().as_secs_f64() * 1e3, kilobytes])
+        let kilobytes = size as f64 / 1000.0;
+        Ok(vec![spent.micros_per(scrapes) / 1e3, kilobytes])
     })
     .await?;
     drop(stop);
@@ -82,5 +85,5 @@ pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     let row = |what: &str, unit, values: &[f64], most| {
         Row::alone(BENCH, format!("a scrape of 50 tasks in 10 queues, {what}"), unit, values).goal(Goal::AtMost(most))
     };
-    Ok(vec![row("time", "ms", &blocks.of(0, 0), 5.0), row("size", "kB", &blocks.of(0, 1), 500.0)])
+    Ok(vec![row("time", "ms of CPU", &blocks.of(0, 0), 5.0), row("size", "kB", &blocks.of(0, 1), 500.0)])
 }

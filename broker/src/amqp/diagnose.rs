@@ -24,6 +24,7 @@ pub(super) async fn diagnose(
     queues: &[Queue],
 ) -> Result<Vec<Finding>, Fault> {
     let mut findings = vec![server(&link).await?];
+    findings.push(alarms(management).await);
     for queue in queues {
         findings.push(topology(&link, queue).await?);
         if has_companions(&queue.name) {
@@ -50,6 +51,25 @@ async fn server(link: &Link) -> Result<Finding, Fault> {
     } else {
         Finding::new(Severity::Fine, "broker", text)
     })
+}
+
+async fn alarms(management: Option<&Management>) -> Finding {
+    const SUBJECT: &str = "alarms";
+    let ask = "`rabbitmq-diagnostics check_local_alarms` tells";
+    let Some(management) = management else {
+        return Finding::new(Severity::Unknown, SUBJECT, format!("set CELERIAC_MANAGEMENT_URL to know; {ask}"));
+    };
+    match management.alarms().await {
+        Ok(Some(alarms)) if alarms.is_empty() => {
+            Finding::new(Severity::Fine, SUBJECT, "none; publishers are not blocked")
+        }
+        Ok(Some(alarms)) => {
+            let text = format!("{}: publishers are blocked until there is room", alarms.join(", "));
+            Finding::new(Severity::Error, SUBJECT, text)
+        }
+        Ok(None) => Finding::new(Severity::Unknown, SUBJECT, format!("this server does not tell them; {ask}")),
+        Err(fault) => Finding::new(Severity::Unknown, SUBJECT, format!("{} says: {fault}", management.shown())),
+    }
 }
 
 async fn topology(link: &Link, queue: &Queue) -> Result<Finding, Fault> {

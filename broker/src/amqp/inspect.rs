@@ -29,9 +29,19 @@ pub(super) async fn queue(
     if let Some(management) = management {
         info.running = Some(0);
         for name in [name.as_str()].into_iter().chain(companions.iter().map(String::as_str)) {
-            let Some(defined) = management.queue(link.vhost(), name).await? else { continue };
-            info.running = sum(info.running, defined["messages_unacknowledged"].as_u64());
-            info.kind = info.kind.or_else(|| defined["type"].as_str().map(str::to_owned));
+            match management.queue(link.vhost(), name).await {
+                Ok(None) => {}
+                Ok(Some(defined)) => {
+                    info.running = sum(info.running, defined["messages_unacknowledged"].as_u64());
+                    info.kind = info.kind.or_else(|| defined["type"].as_str().map(str::to_owned));
+                }
+                // What AMQP tells is known without it.
+                Err(fault) => {
+                    tracing::debug!(management = management.shown(), %fault, "running messages are not known");
+                    info.running = None;
+                    break;
+                }
+            }
         }
     }
     Ok(Some(info))

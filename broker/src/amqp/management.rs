@@ -26,6 +26,16 @@ impl std::fmt::Debug for Management {
     }
 }
 
+/// The roots of the system, as for `amqps://`.
+#[cfg(feature = "tls")]
+fn tls() -> ureq::tls::TlsConfig {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+    let roots = rustls_native_certs::load_native_certs().certs;
+    let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned());
+    TlsConfig::builder().root_certs(RootCerts::from(roots)).build()
+}
+
 impl Management {
     /// Reads `http://user:password@host:15672`.
     pub(super) fn new(management: &BrokerUrl) -> Result<Self, Error> {
@@ -52,8 +62,10 @@ impl Management {
                 Some(format!("Basic {}", STANDARD.encode(credentials)))
             }
         };
-        let agent =
-            ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+        let agent = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+        #[cfg(feature = "tls")]
+        let agent = agent.tls_config(tls());
+        let agent = agent.build().into();
         Ok(Self { base, authorization, agent, shown: management.to_string() })
     }
 
@@ -88,7 +100,8 @@ impl Management {
         let answer = request.call().map_err(unreachable)?;
         match answer.status().as_u16() {
             401 | 403 => Err(Fault::Refused("the management API takes no such user or password".into())),
-            status if status >= 400 && status != 404 => {
+            // 503 is how a health check says that something is not well.
+            status if status >= 400 && ![404, 503].contains(&status) => {
                 Err(Fault::Refused(format!("the management API answers with the status {status}")))
             }
             _ => Ok(answer),
@@ -119,6 +132,19 @@ impl Management {
         asking.await.map_err(|_| Fault::timed_out("the management API"))?
     }
 
+    /// The alarms that block publishers, such as `memory on rabbit@host`; `None` where the server knows no such question.
+    pub(super) async fn alarms(&self) -> Result<Option<Vec<String>>, Fault> {
+        let Some(answer) = self.get("/api/health/checks/alarms".into()).await? else { return Ok(None) };
+        if answer["status"] == "ok" {
+            return Ok(Some(Vec::new()));
+        }
+        let Some(alarms) = answer["alarms"].as_array() else { return Ok(None) };
+        let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+        Ok(Some(
+            alarms.iter().map(|alarm| format!("{} on {}", text(&alarm["resource"]), text(&alarm["node"]))).collect(),
+        ))
+    }
+
     /// Whether a feature flag is on; `None` where the server does not know it.
     pub(super) async fn feature_flag(&self, name: &str) -> Result<Option<bool>, Fault> {
         let flags = self.get("/api/feature-flags".into()).await?;
@@ -138,7 +164,8 @@ fn merged<'a>(listed: impl Iterator<Item = &'a Value>) -> Vec<QueueInfo> {
     let mut companions = Vec::new();
     for queue in listed {
         let Some(Ok(name)) = queue["name"].as_str().map(QueueName::new) else { continue };
-        if name.as_str().starts_with("celeriac.delay.") {
+        // One connection's own, such as that of a worker's messages to itself.
+        if queue["exclusive"] == true || name.as_str().starts_with("celeriac.delay.") {
             continue;
         }
         let info = QueueInfo {
@@ -199,6 +226,7 @@ mod tests {
             json!({"name": "a.p7", "messages_ready": 100, "messages_unacknowledged": 0, "consumers": 3}),
             json!({"name": "a.dead", "messages_ready": 5, "messages_unacknowledged": 0, "consumers": 0}),
             json!({"name": "celeriac.delay.v1.3", "messages_ready": 5}),
+            json!({"name": "amq.gen-Lld1E8FtPFn9lsg5", "messages_ready": 0, "exclusive": true}),
             json!({"name": "unknown"}),
         ];
         let queues = merged(listed.iter());

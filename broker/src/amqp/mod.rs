@@ -139,7 +139,7 @@ impl Transport for AmqpTransport {
             link.declare_suspects(queue).await?;
             Ok(adoption)
         };
-        self.ask(declared).await
+        Box::pin(self.ask(declared)).await
     }
 
     async fn publish(&self, to: Destination, message: Message) -> Result<(), Error> {
@@ -149,7 +149,7 @@ impl Transport for AmqpTransport {
     async fn consume(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {
         let (connector, publisher) = (self.connector.clone(), self.publisher.clone());
         let opening = AmqpConsumer::open(connector, publisher, self.acks.clone(), subscription, self.closed.clone());
-        Ok(Box::new(self.bounded(opening).await?))
+        Ok(Box::new(Box::pin(self.bounded(opening)).await?))
     }
 
     async fn queues(&self) -> Result<Option<Vec<QueueInfo>>, Error> {

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::poll_fn;
@@ -27,6 +27,10 @@ use super::{
 };
 use crate::{Error, Message, Queue, QueueName, transport::Destination};
 
+/// For how long a message that the broker says no to is offered again. A quorum queue does so while it has no leader: a moment after
+/// it was declared, or lost one. A queue at its limit may have room by then.
+const OFFERED_AGAIN: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Publisher {
     connector: Connector,
@@ -43,6 +47,7 @@ enum Phase {
     Connecting,
     Blocked(String),
     Sent,
+    Rejected,
 }
 
 /// Where a message goes, in AMQP's terms.
@@ -94,6 +99,7 @@ impl Publisher {
             Err(_) => Err(match phase {
                 Phase::Connecting => Fault::timed_out("connecting").into_error(&self.address),
                 Phase::Blocked(message) => Error::Blocked { address: self.address.clone(), message },
+                Phase::Rejected => rejected(message, &queue.name),
                 Phase::Sent => unconfirmed(message, &queue.name, std::io::Error::from(std::io::ErrorKind::TimedOut)),
             }),
         }
@@ -107,9 +113,11 @@ impl Publisher {
         delay: Duration,
         phase: &mut Phase,
     ) -> Result<(), Error> {
-        let mut retried = false;
+        let (mut retried, mut rejected_since) = (false, None::<Instant>);
         loop {
-            *phase = Phase::Connecting;
+            if rejected_since.is_none() {
+                *phase = Phase::Connecting;
+            }
             let channel = self.channel().await.map_err(|fault| fault.into_error(&self.address))?;
             let link = &channel.link;
             let levels = match link.declared.ready(&queue.name, !delay.is_zero()) {
@@ -141,7 +149,11 @@ impl Publisher {
             match channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await {
                 Ok(Receipt::Taken) => return Ok(()),
                 Ok(Receipt::Rejected) => {
-                    return Err(Error::Nacked { id: message.id(), queue: queue.name.clone() });
+                    if rejected_since.get_or_insert_with(Instant::now).elapsed() >= OFFERED_AGAIN {
+                        return Err(rejected(message, &queue.name));
+                    }
+                    *phase = Phase::Rejected;
+                    Box::pin(tokio::time::sleep(Duration::from_millis(rand::random_range(20..60)))).await;
                 }
                 Ok(Receipt::Returned) => {
                     // Whoever tries again finds it declared again.
@@ -215,6 +227,10 @@ impl Publisher {
 fn route(queue: &str, delay: Duration) -> Route {
     let (exchange, key) = delay::route(delay, queue).unwrap_or_else(|| (String::new(), queue.to_owned()));
     Route { exchange: exchange.into(), key: key.into() }
+}
+
+fn rejected(message: &Message, queue: &QueueName) -> Error {
+    Error::Nacked { id: message.id(), queue: queue.clone() }
 }
 
 fn unconfirmed(message: &Message, queue: &QueueName, source: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -1,4 +1,8 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use super::{Broker, Inner};
 use crate::{BrokerUrl, Error, Queue, QueueName, Transport, memory::MemoryTransport, stats::Counts};
@@ -117,6 +121,15 @@ fn transport(settings: &TransportSettings) -> Result<Arc<dyn Transport>, Error> 
 }
 
 fn origin() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    format!("gen{}@{}", std::process::id(), host.as_deref().map_or("localhost", str::trim))
+    format!("gen{}@{}", std::process::id(), host())
+}
+
+/// This machine's name.
+#[doc(hidden)]
+pub fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+        host.as_deref().map_or("localhost", str::trim).to_owned()
+    })
 }

@@ -5,12 +5,12 @@ use std::{
 };
 
 use serde::Serialize;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 
 use super::{Broker, call::Call};
 use crate::{
     Error, HeaderValue, Headers, Message, Properties, QueueName, Request, Task, TaskId, TaskOptions,
-    message::{MAX_TABLE_BYTES, iso8601, names},
+    message::{MAX_TABLE_BYTES, Tags, TraceContext, iso8601, names, truncated},
     transport::{Destination, MAX_DELAY, MAX_PRIORITY},
 };
 
@@ -40,6 +40,7 @@ pub struct Draft<T> {
     root_id: Option<TaskId>,
     parent_id: Option<TaskId>,
     fences: Vec<(String, HeaderValue)>,
+    trace: Option<TraceContext>,
     task: PhantomData<fn() -> T>,
 }
 
@@ -73,7 +74,9 @@ pub struct Sent<T> {
 
 impl<T: Task> Draft<T> {
     pub(super) fn new(broker: Broker, task: &T) -> Self {
-        Self::of(broker, Call::typed(task))
+        let mut draft = Self::of(broker, Call::typed(task));
+        draft.tags = task.tags().into_iter().map(|(key, value)| tag(key, &value)).collect();
+        draft
     }
 }
 
@@ -98,6 +101,7 @@ impl<T> Draft<T> {
             root_id: None,
             parent_id: None,
             fences: Vec::new(),
+            trace: None,
             task: PhantomData,
         }
     }
@@ -150,16 +154,18 @@ impl<T> Draft<T> {
         self
     }
 
-    /// Adds a free text by which people find the task.
+    /// Adds a text by which people find the task: `"company=eu-7"`, or a word alone. Every line that its runs log has it; see
+    /// [`Tags`](crate::message::Tags) for what is kept of a long one there.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
     }
 
-    /// Makes it a child of the running task `parent`: root and parent ids are kept.
+    /// Makes it a child of the running task `parent`: root and parent ids are kept, and the trace where none is active here.
     pub fn child_of(mut self, parent: &Request) -> Self {
         self.root_id = Some(parent.root_id.clone());
         self.parent_id = Some(parent.id.clone());
+        self.trace.clone_from(&parent.trace);
         self
     }
 
@@ -193,9 +199,18 @@ impl<T> Draft<T> {
     /// A dropped future may or may not have published.
     pub async fn publish(self) -> Result<Sent<T>, Error> {
         // By hand: the attribute would keep a second draft in the future, of which there are many at once.
-        let span = tracing::debug_span!("celeriac.publish", task = self.name());
+        let span = tracing::debug_span!(
+            "celeriac.publish",
+            otel.kind = TraceContext::kind("producer"),
+            task = self.name(),
+            task_id = field::Empty,
+            queue = field::Empty
+        );
         let broker = self.broker.clone();
         let (to, message) = span.in_scope(|| self.build())?;
+        if !span.is_disabled() {
+            span.record("task_id", message.headers.text(names::ID)).record("queue", to.queue.name.as_str());
+        }
         let sent = Sent { id: message.id(), queue: to.queue.name.clone(), task: PhantomData };
         broker.publish_message(to, message).instrument(span).await?;
         Ok(sent)
@@ -267,6 +282,10 @@ impl<T> Draft<T> {
         if !self.fences.is_empty() {
             headers.push(names::FENCES, HeaderValue::Table(self.fences));
         }
+        let traced = self.headers.iter().any(|(name, _)| name == names::TRACEPARENT);
+        if let Some(trace) = if traced { None } else { TraceContext::active().or(self.trace) } {
+            trace.write(&mut headers);
+        }
         add_headers(&mut headers, self.headers)?;
 
         let properties = Properties {
@@ -290,6 +309,11 @@ fn seconds(limit: Option<Duration>) -> HeaderValue {
         }
         Some(limit) => HeaderValue::Float(limit.as_secs_f64()),
     }
+}
+
+/// One text of a tag that has a value.
+fn tag(key: &str, value: &str) -> String {
+    format!("{key}={}", truncated(value, Tags::MAX_VALUE_LEN))
 }
 
 fn check_short(setting: &str, text: &str) -> Result<(), Error> {

@@ -8,6 +8,8 @@ mod draft;
 pub use builder::BrokerBuilder;
 #[cfg(any(feature = "amqp", feature = "sqlite"))]
 pub(crate) use builder::TransportSettings;
+#[doc(hidden)]
+pub use builder::host;
 pub use bulk::Bulk;
 pub use draft::{Draft, Sent, Untyped};
 

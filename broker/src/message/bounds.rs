@@ -55,12 +55,13 @@ fn is_kept(name: &str) -> bool {
             names::KWARGSREPR,
             names::IGNORE_RESULT,
             names::COMPRESSION,
+            names::TRACEPARENT,
         ]
         .contains(&name)
 }
 
 /// The longest prefix of at most `max` bytes, cut between characters.
-pub(super) fn truncated(text: &str, max: usize) -> &str {
+pub(crate) fn truncated(text: &str, max: usize) -> &str {
     let mut end = max.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

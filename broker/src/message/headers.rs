@@ -57,6 +57,11 @@ pub mod names {
     /// How the body is compressed.
     pub const COMPRESSION: &str = "compression";
 
+    /// Which trace it belongs to, and the span that published it: W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+    /// What vendors add to that.
+    pub const TRACESTATE: &str = "tracestate";
+
     /// What all of ours begin with; reserved.
     pub const RESERVED_PREFIX: &str = "celeriac-";
     /// When it was first published.
@@ -77,7 +82,7 @@ pub mod names {
     pub const TURNS: &str = "celeriac-turns";
     /// The fencing tokens of the leases under which its parent published it: a table from a lock's address to a number.
     pub const FENCES: &str = "celeriac-fences";
-    /// Free texts by which people find tasks.
+    /// Texts by which people find tasks: `key=value`, or a word alone.
     pub const TAGS: &str = "celeriac-tags";
     /// Why it is a dead letter: a member of `Reason`.
     pub const DEAD_REASON: &str = "celeriac-dead-reason";
@@ -93,7 +98,7 @@ pub mod names {
     /// The name, without a copy of it where it is one that every message has.
     #[cfg(feature = "amqp")]
     pub(crate) fn interned(name: &str) -> Cow<'static, str> {
-        const COMMON: [&str; 21] = [
+        const COMMON: [&str; 23] = [
             ARGSREPR,
             ETA,
             EXPIRES,
@@ -115,6 +120,8 @@ pub mod names {
             STAMPS,
             TASK,
             TIMELIMIT,
+            TRACEPARENT,
+            TRACESTATE,
         ];
         COMMON.iter().find(|common| **common == name).map_or_else(|| Cow::Owned(name.to_owned()), |name| (*name).into())
     }

@@ -5,14 +5,18 @@ mod copy;
 mod headers;
 mod properties;
 mod request;
+mod tags;
+mod trace;
 mod value;
 
 pub use headers::{Headers, names};
 pub use properties::Properties;
 pub use request::{BindError, Bytes, Request, Undecodable};
+pub use tags::Tags;
+pub use trace::TraceContext;
 pub use value::HeaderValue;
 
-pub(crate) use bounds::MAX_TABLE_BYTES;
+pub(crate) use bounds::{MAX_TABLE_BYTES, truncated};
 pub(crate) use request::{iso8601, python};
 
 use std::fmt;

@@ -68,4 +68,9 @@ pub trait Task: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn locks(&self) -> Vec<LockSpec> {
         Vec::new()
     }
+
+    /// What its message and its runs are tagged with: keys and values, to be read by people. No argument is shown that is not here.
+    fn tags(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }

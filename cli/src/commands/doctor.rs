@@ -1,4 +1,7 @@
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use celeriac_broker::{
     Broker, Message, Queue, QueueName,
@@ -90,15 +93,17 @@ fn of_locks(finding: store::Finding) -> Finding {
     Finding::new(severity, format!("locks: {}", finding.check), finding.text)
 }
 
-/// Those that are named, configured, or listed by the broker; without dead letter queues, which go with theirs.
+/// Those that are named, configured, or listed by the broker and ours; without dead letter queues, which go with theirs.
 async fn queues(command: &Command, session: &Session, broker: &Broker) -> Result<Vec<Queue>, Error> {
     let mut queues = session.configured_queues(broker)?;
     for name in &command.queues {
         queues.push(super::queue::name(name, broker)?);
     }
     if let Ok(Some(listed)) = broker.transport().queues().await {
-        let own = listed.into_iter().filter(|info| info.name.as_str().strip_suffix(".dead").is_none());
-        queues.extend(own.filter_map(|info| broker.queue(info.name.as_str()).ok()));
+        let names: BTreeSet<&str> = listed.iter().map(|info| info.name.as_str()).collect();
+        // Those of other programs have no dead letter queue; to compare them would be to create one.
+        let ours = names.iter().filter(|name| names.contains(&*format!("{name}.dead")));
+        queues.extend(ours.filter_map(|name| broker.queue(name).ok()));
     }
     queues.sort_by(|a, b| a.name.cmp(&b.name));
     queues.dedup_by(|a, b| a.name == b.name);

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod dead;
@@ -18,6 +19,7 @@ pub(crate) async fn run(verb: Verb, session: &Session, program: clap::Command) -
     match verb {
         Verb::Config(command) => config::run(&command, session),
         Verb::Completions(command) => completions::run(&command, program),
+        Verb::Check(command) => check::run(command, session).await,
         Verb::Lock(command) => {
             let store = session.needed_lock_store()?;
             let done = lock::run(command, session.output, &store).await;
@@ -37,7 +39,7 @@ pub(crate) async fn run(verb: Verb, session: &Session, program: clap::Command) -
                 Verb::Dead(command) => dead::run(command, session, &broker).await,
                 Verb::Task(command) => task::run(command, session, &broker).await,
                 Verb::Doctor(command) => doctor::run(command, session, &broker).await,
-                Verb::Lock(_) | Verb::Semaphore(_) | Verb::Config(_) | Verb::Completions(_) => Ok(()),
+                Verb::Check(_) | Verb::Lock(_) | Verb::Semaphore(_) | Verb::Config(_) | Verb::Completions(_) => Ok(()),
             };
             broker.close().await;
             done

@@ -8,7 +8,9 @@ use std::{
     time::SystemTime,
 };
 
-use celeriac_broker::{Broker, Destination, Headers, Message, Properties, QueueName, Reason, message::names};
+use celeriac_broker::{
+    Broker, Destination, HeaderValue, Headers, Message, Properties, QueueName, Reason, message::names,
+};
 
 /// A folder with a broker's file in it.
 pub(crate) struct Folder(tempfile::TempDir);
@@ -22,22 +24,27 @@ impl Folder {
     /// with the error `boom`.
     pub(crate) fn with_dead_letters() -> Self {
         let folder = Self::new();
-        let url = format!("sqlite://{}/celeriac.db", folder.path().display());
+        for (id, task, error) in
+            [("one", "mail.send", "big boom"), ("two", "mail.send", "slow"), ("three", "mail.fetch", "boom")]
+        {
+            folder.bury(id, task, error);
+        }
+        folder
+    }
+
+    /// One more dead letter of the queue `mail`.
+    pub(crate) fn bury(&self, id: &str, task: &str, error: &str) {
+        let url = format!("sqlite://{}/celeriac.db", self.path().display());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let broker = Broker::new(&url).unwrap();
             let mail = broker.queue("mail").unwrap();
             broker.transport().declare(&mail).await.unwrap();
-            for (id, task, error) in
-                [("one", "mail.send", "big boom"), ("two", "mail.send", "slow"), ("three", "mail.fetch", "boom")]
-            {
-                let dead = letter(id, task).dead(Reason::Error, error, &mail.name, SystemTime::now());
-                let queue = broker.queue(QueueName::new("mail.dead").unwrap().as_str()).unwrap();
-                broker.publish_message(Destination::now(queue), dead).await.unwrap();
-            }
+            let dead = letter(id, task).dead(Reason::Error, error, &mail.name, SystemTime::now());
+            let queue = broker.queue(QueueName::new("mail.dead").unwrap().as_str()).unwrap();
+            broker.publish_message(Destination::now(queue), dead).await.unwrap();
             broker.close().await;
         });
-        folder
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -80,6 +87,7 @@ fn letter(id: &str, task: &str) -> Message {
     headers.set(names::TASK, task.to_owned());
     headers.set(names::ID, id.to_owned());
     headers.set(names::KWARGSREPR, "{'password': '***'}");
+    headers.set(names::TAGS, HeaderValue::List(vec!["company=eu-7".into(), "urgent".into()]));
     Message::new(properties, headers, b"[[], {\"password\": \"hunter2\"}, {}]".to_vec())
 }
 

@@ -3,6 +3,7 @@
 mod duration;
 mod lock;
 mod retry;
+mod tags;
 mod text;
 
 use proc_macro2::{Span, TokenStream};
@@ -16,10 +17,10 @@ use syn::{
 };
 
 use self::{duration::Limit, lock::Lock, retry::Retry};
-use crate::{parameter::Parameter, suggest};
+use crate::{function::Errors, parameter::Parameter, suggest};
 
 /// Every option, in the order of the documentation.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "name",
     "queue",
     "aliases",
@@ -34,6 +35,7 @@ const KNOWN: [&str; 19] = [
     "semaphore",
     "rate",
     "check",
+    "tags",
     "defaults",
     "allow_unknown",
     "output",
@@ -55,6 +57,8 @@ pub(crate) struct Options {
     early_ack: Option<bool>,
     retry: Option<Retry>,
     locks: Vec<Lock>,
+    /// The arguments that are shown as tags.
+    tags: Vec<Ident>,
     /// The option's name, and the function that is asked before a run.
     pub(crate) check: Option<(Ident, Path)>,
     defaults: Option<Expr>,
@@ -116,6 +120,7 @@ impl Options {
             }
             "crate" => self.krate = Some(value(input)?),
             "mutex" | "semaphore" | "rate" => self.locks.push(Lock::parse(option, input)?),
+            "tags" => self.tags = tags::parse(option, input)?,
             "check" => self.check = Some((option.clone(), value(input)?)),
             other => return Err(syn::Error::new(option.span(), suggest::unknown("option", other, &KNOWN))),
         }
@@ -145,9 +150,12 @@ impl Options {
         }
     }
 
-    /// Checks what the locks say of the arguments.
-    pub(crate) fn check_locks(&self, parameters: &[Parameter]) -> syn::Result<()> {
-        lock::check(&self.locks, parameters)
+    /// Checks what the locks and the tags say of the arguments.
+    pub(crate) fn check_arguments(&self, parameters: &[Parameter]) -> syn::Result<()> {
+        let mut errors = Errors::default();
+        errors.keep(lock::check(&self.locks, parameters));
+        errors.keep(tags::check(&self.tags, parameters));
+        errors.finish()
     }
 
     /// The path of what generated code names.
@@ -173,6 +181,7 @@ impl Options {
         let settings = self.settings();
         let defaults = self.defaults.as_ref().map(|defaults| quote!(.or(#defaults)));
         let locks = lock::items(&self.locks, &self.name(), &private);
+        let tags = tags::items(&self.tags, &private);
         quote! {
             const NAME: &'static str = #name;
             #aliases
@@ -182,6 +191,7 @@ impl Options {
                 OPTIONS #defaults
             }
             #locks
+            #tags
         }
     }
 

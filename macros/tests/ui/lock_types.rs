@@ -25,6 +25,11 @@ struct TextWeight {
     cost: String,
 }
 
+#[task(name = "tag", tags(price))]
+struct FloatTag {
+    price: f64,
+}
+
 #[task(name = "check", check = is_needed)]
 async fn checked() -> Result<(), TaskError> {
     Ok(())

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Fixture,
-    steps::{soon, until_waiting},
+    steps::{eventually, soon, until_waiting},
 };
 use crate::Taken;
 
@@ -116,4 +116,42 @@ pub async fn a_parked_place_is_passed_over_a_bounded_number_of_times(fixture: &i
     }
     assert_eq!(past, crate::store::MAX_BYPASS);
     assert!(matches!(mutex.take_or_park(Some(&place.ticket)).await.unwrap(), Taken::Granted(_)));
+}
+
+/// A turn that is expected soon is waited for; where it does not come, the place is kept as before.
+pub async fn a_turn_that_is_soon_is_waited_for_and_the_place_is_kept_where_it_does_not_come(fixture: &impl Fixture) {
+    let (name, locks) = (fixture.name("soon"), fixture.locks());
+    let (mutex, long) = (locks.mutex(&name), Duration::from_secs(60));
+    let holder = mutex.lock().await.unwrap();
+    let Taken::Parked(first) = mutex.take_or_park(None).await.unwrap() else { panic!("it is held") };
+    let Taken::Parked(second) = mutex.take_or_park(None).await.unwrap() else { panic!("it is held") };
+    let Taken::Parked(first) = soon(mutex.wait_or_park(Some(&first.ticket), long)).await.unwrap() else {
+        panic!("it is held")
+    };
+    assert_eq!(first.position, 1);
+    let Taken::Parked(second) = mutex.wait_or_park(Some(&second.ticket), Duration::ZERO).await.unwrap() else {
+        panic!("it is held")
+    };
+    assert_eq!(second.position, 2);
+    let state = locks.inspect(mutex.lock_key()).await.unwrap().unwrap();
+    assert!(state.waiters.iter().all(|waiter| waiter.due.is_some()), "both are away: {state:?}");
+
+    let other = fixture.locks().mutex(&name);
+    let waiting = tokio::spawn(async move {
+        let mut place = first;
+        loop {
+            match other.wait_or_park(Some(&place.ticket), long).await.unwrap() {
+                Taken::Granted(guard) => return guard,
+                Taken::Parked(kept) => place = kept,
+            }
+        }
+    });
+    eventually(|| async {
+        let state = locks.inspect(mutex.lock_key()).await.unwrap().unwrap();
+        state.waiters.iter().any(|waiter| waiter.due.is_none()).then_some(())
+    })
+    .await;
+    holder.release().await.unwrap();
+    soon(waiting).await.unwrap().release().await.unwrap();
+    assert!(matches!(mutex.take_or_park(Some(&second.ticket)).await.unwrap(), Taken::Granted(_)));
 }

@@ -17,21 +17,24 @@ mod mutexes;
 mod rates;
 mod semaphores;
 mod steering;
-mod steps;
+pub mod steps;
 
 use std::{sync::Arc, time::Duration};
 
 pub use self::{deaths::*, leases::*, line::*, mutexes::*, rates::*, semaphores::*, steering::*};
 use crate::{Kind, LockKey, Locks, store::LeaseStore};
 
+/// How long leases last, if the claim says nothing else.
+pub const TTL: Duration = Duration::from_millis(600);
+
 /// The place that the claims run over: one per claim, or one shared by all of them.
 pub trait Fixture {
     /// The place as one more process sees it.
     fn store(&self) -> Arc<dyn LeaseStore>;
 
-    /// One more process, whose leases last 600 ms.
+    /// One more process, whose leases last [`TTL`].
     fn locks(&self) -> Locks {
-        Locks::builder().store(self.store()).ttl(Duration::from_millis(600)).build().unwrap()
+        Locks::builder().store(self.store()).ttl(TTL).build().unwrap()
     }
 
     /// A name that nobody else uses. `stem` says what for.
@@ -69,6 +72,7 @@ macro_rules! conformance {
             a_parked_place_keeps_its_rank
             a_ticket_is_used_once
             a_parked_place_is_passed_over_a_bounded_number_of_times
+            a_turn_that_is_soon_is_waited_for_and_the_place_is_kept_where_it_does_not_come
             // Semaphores.
             a_semaphore_has_so_many_holders
             a_heavy_waiter_is_not_overtaken

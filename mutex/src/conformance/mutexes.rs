@@ -100,10 +100,10 @@ pub async fn a_dropped_guard_releases(fixture: &impl Fixture) {
 /// Releasing again, or under another's id, frees nothing.
 pub async fn a_second_release_frees_nothing_of_anothers(fixture: &impl Fixture) {
     let (key, mut one, mut other) = (fixture.key("second"), Bare::new(fixture), Bare::new(fixture));
-    let first = one.ask(&key, Queueing::No);
+    let first = one.ask(&key, 1, Queueing::No);
     one.granted(&first).await;
     assert!(one.store.release(&key, &first.lease).await.unwrap());
-    let second = other.ask(&key, Queueing::No);
+    let second = other.ask(&key, 1, Queueing::No);
     other.granted(&second).await;
     assert!(!one.store.release(&key, &first.lease).await.unwrap());
     assert!(!one.store.release(&key, &"nobody.1".into()).await.unwrap());
@@ -114,7 +114,7 @@ pub async fn a_second_release_frees_nothing_of_anothers(fixture: &impl Fixture) 
 /// A question whose answer was lost is asked again, and granted the same lease.
 pub async fn a_question_that_is_repeated_is_granted_once(fixture: &impl Fixture) {
     let (key, mut bare) = (fixture.key("repeated"), Bare::new(fixture));
-    let ask = bare.ask(&key, Queueing::Wait);
+    let ask = bare.ask(&key, 1, Queueing::Wait);
     let first = bare.granted(&ask).await;
     assert_eq!(bare.granted(&ask).await.fence, first.fence);
     let state = bare.store.inspect(&key).await.unwrap().unwrap();

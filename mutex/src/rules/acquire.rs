@@ -113,12 +113,11 @@ impl Lock {
     }
 
     /// When to come back: the expected time until `position` is served, by what holds have lasted; later by as much as half the age of
-    /// the oldest present one exceeds that.
+    /// the oldest present one exceeds that. While the lock is kept back, all that begins when it no longer is; up to a tenth later, for
+    /// the other locks are kept back as long.
     fn wait_for(&self, world: &impl World, position: u64, jitter: f64) -> Duration {
-        let now = world.now();
-        if let Some(until) = self.kept_back(world) {
-            return Duration::from_micros(until - now).mul_f64(2.0 - jitter.clamp(0.0, 1.0));
-        }
+        let (now, jitter) = (world.now(), jitter.clamp(0.0, 1.0));
+        let left = Duration::from_micros(self.kept_back(world).map_or(0, |until| until - now));
         let oldest = self.holders.iter().map(|held| held.since).min().map_or(0, |since| now.saturating_sub(since));
         let hold = self.mean_hold.unwrap_or(UNKNOWN_HOLD);
         let turns = u64::from(self.leases.unwrap_or(1).max(1));
@@ -127,7 +126,7 @@ impl Lock {
         let expected = u128::from(hold) * u128::from(position) / u128::from(turns) + u128::from(longer);
         let expected =
             Duration::from_micros(u64::try_from(expected).unwrap_or(u64::MAX).min(micros(*PLACE_DELAY.end())));
-        expected.mul_f64(jitter.clamp(0.0, 1.0)).clamp(*PLACE_DELAY.start(), *PLACE_DELAY.end())
+        left.mul_f64(1.25 - jitter / 4.0) + expected.mul_f64(jitter).clamp(*PLACE_DELAY.start(), *PLACE_DELAY.end())
     }
 }
 

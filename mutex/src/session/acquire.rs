@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Error, Lease, Owner,
     clock::Boot,
+    stats::NameCounts,
     store::{Answer, Ask, Granted, LeaseId, PROBATION, Queueing},
 };
 
@@ -120,6 +121,78 @@ pub(super) fn look_after(position: u64, look_in: Duration) -> Option<Duration> {
     Some(look_in.max(Duration::from_millis(1)) + PROBATION * turns)
 }
 
+/// A place in line, at which somebody waits.
+struct Standing<'a> {
+    session: &'a Arc<Session>,
+    ask: Arc<Ask>,
+    began: Boot,
+    counts: Arc<NameCounts>,
+    told: mpsc::UnboundedReceiver<Turn>,
+}
+
+impl Standing<'_> {
+    /// Asks, and waits until it is granted. May be dropped: the place stays.
+    async fn granted(&mut self) -> Result<Lease, Error> {
+        let session = self.session;
+        let mut failing_since = None;
+        loop {
+            let sent = Boot::now();
+            let turn = match session.store.acquire(&self.ask).await {
+                Ok(Answer::Granted(granted)) => {
+                    return Ok(session.lease(self.ask.clone(), granted, sent, self.began, self.counts.clone()));
+                }
+                Ok(answer) => {
+                    failing_since = None;
+                    if let Answer::Queued { position, look_in } = answer
+                        && let Some(after) = look_after(position, look_in)
+                        && session.table.look_in(&self.ask.lease, after) == Some(true)
+                    {
+                        session.thread.wake();
+                    }
+                    self.told.recv().await
+                }
+                Err(error) => {
+                    let since = *failing_since.get_or_insert(sent);
+                    if !error.is_transient() || Boot::now() >= since.plus(session.settings.patience) {
+                        return Err(error);
+                    }
+                    // A grant by hand-off may come all the same.
+                    let pause = AGAIN.mul_f64(rand::random_range(0.5..1.0));
+                    tokio::time::timeout(pause, self.told.recv()).await.unwrap_or(Some(Turn::AskAgain))
+                }
+            };
+            match turn {
+                Some(Turn::Granted(held)) => return Ok(self.hand_over(held)),
+                Some(Turn::AskAgain) => {}
+                Some(Turn::Failed(error)) => return Err(error),
+                None => return Err(Error::Closed),
+            }
+        }
+    }
+
+    /// Leaves the table, unless the lease has been handed over meanwhile.
+    fn leave(mut self) -> Option<Lease> {
+        while let Ok(turn) = self.told.try_recv() {
+            if let Turn::Granted(held) = turn {
+                return Some(self.hand_over(held));
+            }
+        }
+        self.session.table.remove(&self.ask.lease);
+        None
+    }
+
+    fn hand_over(&self, held: Arc<Held>) -> Lease {
+        self.counts.waited(Boot::now().left(self.began));
+        Lease { held, session: self.session.clone() }
+    }
+}
+
+/// How a place is kept. The expected time, less up to two fifths of it by chance: so those who come back do not come together, and
+/// rather before their turn than after it.
+fn park() -> Queueing {
+    Queueing::Park { jitter: rand::random_range(0.6..1.0) }
+}
+
 /// How long to wait, at most, before a store that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -131,40 +204,64 @@ impl Session {
         let abandon = Abandon::new(self, ask.clone());
         let sent = Boot::now();
         let lease = match self.store.acquire(&ask).await? {
-            Answer::Granted(granted) => Some(self.lease(ask, granted, sent, sent)),
+            Answer::Granted(granted) => {
+                let counts = self.counts.of(&ask.key);
+                Some(self.lease(ask, granted, sent, sent, counts))
+            }
             _ => None,
         };
         abandon.disarm();
         Ok(lease)
     }
 
-    /// Takes the lease, or keeps a place in line and says when to come back.
+    /// Takes the lease, or keeps a place in line and says when to come back. A turn that is expected within `soon` is waited for first.
     pub(crate) async fn take_or_park(
         self: &Arc<Self>,
         ask: Ask,
         place: Option<&Ticket>,
+        soon: Duration,
     ) -> Result<Taken<Lease>, Error> {
         self.ready()?;
-        let queueing = Queueing::Park { jitter: rand::random_range(0.6..1.0) };
         let (place, since) = place.map(Ticket::read).unzip();
         let since = since.flatten().unwrap_or_else(SystemTime::now);
-        let ask = Arc::new(Ask { queueing, place, ..ask });
-        let abandon = Abandon::new(self, ask.clone());
-        let sent = Boot::now();
+        let began = Boot::now().before(SystemTime::now().duration_since(since).unwrap_or_default());
+        let ask = Arc::new(Ask { queueing: park(), place, ..ask });
         let ticket = Ticket::new(&ask.lease, since);
-        let (position, delay, holder) = match self.store.acquire(&ask).await? {
+        let abandon = Abandon::new(self, ask.clone());
+        let mut taken = self.park(&ask, &ticket, began).await?;
+        if let Taken::Parked(place) = &taken
+            && place.delay <= soon
+        {
+            let mut wait =
+                self.stand_in_line(Arc::new(Ask { queueing: Queueing::Wait, place: None, ..(*ask).clone() }), began);
+            taken = match tokio::time::timeout(place.delay * 2, wait.granted()).await {
+                Ok(granted) => Taken::Granted(granted?),
+                // It is still in the table: what is handed to it now is told, and what has been is granted by the answer.
+                Err(_) => match self
+                    .park(&Arc::new(Ask { queueing: park(), place: None, ..(*ask).clone() }), &ticket, began)
+                    .await?
+                {
+                    Taken::Parked(place) => wait.leave().map_or(Taken::Parked(place), Taken::Granted),
+                    granted @ Taken::Granted(_) => granted,
+                },
+            };
+        }
+        abandon.disarm();
+        Ok(taken)
+    }
+
+    async fn park(self: &Arc<Self>, ask: &Arc<Ask>, ticket: &Ticket, began: Boot) -> Result<Taken<Lease>, Error> {
+        let sent = Boot::now();
+        let (position, delay, holder) = match self.store.acquire(ask).await? {
             Answer::Granted(granted) => {
-                let before = SystemTime::now().duration_since(since).unwrap_or_default();
-                let lease = self.lease(ask, granted, sent, sent.before(before));
-                abandon.disarm();
-                return Ok(Taken::Granted(lease));
+                let counts = self.counts.of(&ask.key);
+                return Ok(Taken::Granted(self.lease(ask.clone(), granted, sent, began, counts)));
             }
             Answer::Parked { position, delay, holder } => (position, delay, holder),
             Answer::Busy { holder, retry_in, waiting } => (waiting + 1, retry_in, holder),
             Answer::Queued { position, look_in } => (position, look_in, None),
         };
-        abandon.disarm();
-        Ok(Taken::Parked(Place { ticket, position, delay, holder }))
+        Ok(Taken::Parked(Place { ticket: ticket.clone(), position, delay, holder }))
     }
 
     /// Waits for the lease.
@@ -172,57 +269,29 @@ impl Session {
         self.ready()?;
         let ask = Arc::new(Ask { queueing: Queueing::Wait, ..ask });
         let abandon = Abandon::new(self, ask.clone());
-        let (began, counts) = (Boot::now(), self.counts.of(&ask.key));
-        let (turn, mut told) = mpsc::unbounded_channel();
-        // Before the question: the hint may come before its answer. It stays until the end: what is not in the table is released when
-        // a hint names it, and that release could come after the next question for the same lease.
+        let lease = self.stand_in_line(ask, Boot::now()).granted().await?;
+        abandon.disarm();
+        Ok(lease)
+    }
+
+    /// Before the question, because the hint may come before its answer. The entry stays until the end: what is not in the table is
+    /// released when a hint names it, and that release could come after the next question for the same lease.
+    fn stand_in_line(self: &Arc<Self>, ask: Arc<Ask>, began: Boot) -> Standing<'_> {
+        let (counts, (turn, told)) = (self.counts.of(&ask.key), mpsc::unbounded_channel());
         if self.table.wait(Waiter { ask: ask.clone(), turn, counts: counts.clone(), failing_since: None }) {
             self.thread.wake();
         }
-        let mut failing_since = None;
-        loop {
-            let sent = Boot::now();
-            let turn = match self.store.acquire(&ask).await {
-                Ok(Answer::Granted(granted)) => {
-                    let lease = self.lease(ask, granted, sent, began);
-                    abandon.disarm();
-                    return Ok(lease);
-                }
-                Ok(answer) => {
-                    failing_since = None;
-                    if let Answer::Queued { position, look_in } = answer
-                        && let Some(after) = look_after(position, look_in)
-                        && self.table.look_in(&ask.lease, after) == Some(true)
-                    {
-                        self.thread.wake();
-                    }
-                    told.recv().await
-                }
-                Err(error) => {
-                    let since = *failing_since.get_or_insert(sent);
-                    if !error.is_transient() || Boot::now() >= since.plus(self.settings.patience) {
-                        return Err(error);
-                    }
-                    // A grant by hand-off may come all the same.
-                    let pause = AGAIN.mul_f64(rand::random_range(0.5..1.0));
-                    tokio::time::timeout(pause, told.recv()).await.unwrap_or(Some(Turn::AskAgain))
-                }
-            };
-            match turn {
-                Some(Turn::Granted(held)) => {
-                    counts.waited(Boot::now().left(began));
-                    abandon.disarm();
-                    return Ok(Lease { held, session: self.clone() });
-                }
-                Some(Turn::AskAgain) => {}
-                Some(Turn::Failed(error)) => return Err(error),
-                None => return Err(Error::Closed),
-            }
-        }
+        Standing { session: self, ask, began, counts, told }
     }
 
-    fn lease(self: &Arc<Self>, ask: Arc<Ask>, granted: Granted, sent: Boot, began: Boot) -> Lease {
-        let counts = self.counts.of(&ask.key);
+    fn lease(
+        self: &Arc<Self>,
+        ask: Arc<Ask>,
+        granted: Granted,
+        sent: Boot,
+        began: Boot,
+        counts: Arc<NameCounts>,
+    ) -> Lease {
         counts.waited(Boot::now().left(began));
         if granted.leases != ask.leases {
             self.disagree(&ask, granted.leases);

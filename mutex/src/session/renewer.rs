@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     Held,
     acquire::look_after,
-    table::{Entry, Table, Turn, What, interval},
+    table::{Entry, Inner, Table, Turn, What, interval},
     thread::Chore,
 };
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
 const HINTS: usize = 1024;
 /// The longest sleep while anything is held: a suspend is noticed within it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest sleep while nothing is.
+const IDLE: Duration = Duration::from_secs(3600);
 /// How long a renewal may take, at most.
 const RENEW_BOUND: Duration = Duration::from_secs(1);
 /// How long one attempt to release may take.
@@ -103,35 +105,16 @@ impl Renewer {
         let now = Boot::now();
         let (mut renewals, mut overlong) = (Vec::new(), Vec::new());
         let mut inner = self.table.lock();
-        let is_due = inner.entries.values().any(|entry| entry.is_renewable(now) && entry.due <= now);
-        let mut next = Boot::NEVER;
-        for entry in inner.entries.values_mut() {
-            if let What::Held(held) = &entry.what
-                && held.check()
-            {
-                next = next.min(held.lost_at());
-                // Where leases end with their process, this one must be ended.
-                if held.lost_at() == Boot::NEVER && now >= held.renew_until().plus(held.ask.ttl) {
-                    overlong.push(held.clone());
-                }
-            }
-            if !entry.is_renewable(now) {
-                continue;
-            }
-            // What is due soon goes with what is due now: as soon as the jitter of two intervals is wide, so that leases which were
-            // taken together stay together.
-            let soon = if is_due { now.plus(entry.ttl() / 15) } else { now };
-            if entry.due <= soon {
-                entry.in_flight = true;
-                renewals.push(entry.renewal(now));
-            } else {
-                next = next.min(entry.due);
+        for lease in std::mem::take(&mut inner.urgent) {
+            if let Some(entry) = inner.entries.get_mut(&lease).filter(|entry| entry.is_renewable(now)) {
+                renewals.push(entry.send(now));
             }
         }
-        let wait = next.left(now).min(LOOK_EVERY);
-        let stirred = std::mem::take(&mut inner.stirred);
-        let idle = inner.entries.is_empty() && !stirred;
-        inner.next = if idle { Boot::NEVER } else { now.plus(wait) };
+        if now >= inner.next {
+            look_through(&mut inner, now, &mut renewals, &mut overlong);
+        }
+        // Somebody who adds an entry wakes the thread.
+        let wait = if inner.next == Boot::NEVER { IDLE } else { inner.next.left(now) };
         drop(inner);
         for held in overlong {
             held.lose(LeaseLost::Overlong);
@@ -141,8 +124,7 @@ impl Renewer {
         if !renewals.is_empty() {
             self.renew(now, renewals);
         }
-        // Somebody who adds an entry wakes the thread.
-        if idle { Duration::from_secs(3600) } else { wait }
+        wait
     }
 
     fn renew(&mut self, sent: Boot, renewals: Vec<Renewal>) {
@@ -189,6 +171,7 @@ impl Renewer {
         let again = std::mem::take(&mut entry.again);
         let now = Boot::now();
         entry.due = if again { now } else { now.plus(interval(entry.ttl())) };
+        let mut due = entry.due;
         match (&mut entry.what, answer) {
             (What::Held(held), Renewed::Held { ttl, revoked }) => {
                 add(&self.counts.renewed);
@@ -207,15 +190,17 @@ impl Renewer {
             (What::Waiting(waiter), Renewed::Waiting { position, look_in }) => {
                 waiter.failing_since = None;
                 if let Some(after) = look_after(*position, *look_in) {
-                    entry.due = entry.due.min(now.plus(after));
+                    due = due.min(now.plus(after));
+                    entry.due = due;
                 }
             }
             (What::Waiting(_), Renewed::Granted(granted)) => {
-                let given_up = !entry.grant(ask, *granted, sent);
-                drop(inner);
-                if given_up {
-                    self.table.remove(lease);
-                    self.release(ask.key.clone(), lease.clone());
+                if entry.grant(ask, *granted, sent) {
+                    due = entry.due;
+                } else {
+                    inner.entries.remove(lease);
+                    drop(inner);
+                    return self.release(ask.key.clone(), lease.clone());
                 }
             }
             (What::Waiting(waiter), Renewed::Lost | Renewed::Held { .. }) => {
@@ -223,6 +208,7 @@ impl Renewer {
                 let _ = waiter.turn.send(Turn::AskAgain);
             }
         }
+        inner.wants(due);
     }
 
     /// Tries again soon; a waiter's patience ends.
@@ -236,9 +222,11 @@ impl Renewer {
         if let What::Waiting(waiter) = &mut entry.what {
             let since = *waiter.failing_since.get_or_insert(now);
             if now >= since.plus(self.patience) || !error.is_transient() {
-                tell(inner.entries.remove(lease), Turn::Failed(error.again()));
+                return tell(inner.entries.remove(lease), Turn::Failed(error.again()));
             }
         }
+        let due = entry.due;
+        inner.wants(due);
     }
 
     fn hear(&mut self, hint: &Hint) {
@@ -247,11 +235,12 @@ impl Renewer {
             Hint::Look { key, lease, after } => self.look_in(key, lease, *after),
             Hint::Resync => {
                 add(&self.counts.reconnects);
-                let now = Boot::now();
-                for entry in self.table.lock().entries.values_mut() {
+                let (now, mut inner) = (Boot::now(), self.table.lock());
+                for entry in inner.entries.values_mut() {
                     entry.due = now;
                     entry.again |= entry.in_flight;
                 }
+                inner.wants(now);
             }
         }
     }
@@ -316,7 +305,43 @@ impl Renewer {
     }
 }
 
+/// Finds what is due, and what has been held for too long, and when the next of them will be.
+fn look_through(inner: &mut Inner, now: Boot, renewals: &mut Vec<Renewal>, overlong: &mut Vec<Arc<Held>>) {
+    let is_due = inner.entries.values().any(|entry| entry.is_renewable(now) && entry.due <= now);
+    let mut next = Boot::NEVER;
+    for entry in inner.entries.values_mut() {
+        if let What::Held(held) = &entry.what
+            && held.check()
+        {
+            next = next.min(held.lost_at());
+            // Where leases end with their process, this one must be ended.
+            if held.lost_at() == Boot::NEVER && now >= held.renew_until().plus(held.ask.ttl) {
+                overlong.push(held.clone());
+            }
+        }
+        if !entry.is_renewable(now) {
+            continue;
+        }
+        // What is due soon goes with what is due now: as soon as the jitter of two intervals is wide, so that leases which were
+        // taken together stay together.
+        let soon = if is_due { now.plus(entry.ttl() / 15) } else { now };
+        if entry.due <= soon {
+            renewals.push(entry.send(now));
+        } else {
+            next = next.min(entry.due);
+        }
+    }
+    let at_last = if inner.entries.is_empty() { Boot::NEVER } else { now.plus(LOOK_EVERY) };
+    inner.next = next.min(at_last);
+}
+
 impl Entry {
+    /// Its renewal, which is on its way from now on.
+    fn send(&mut self, now: Boot) -> Renewal {
+        self.in_flight = true;
+        self.renewal(now)
+    }
+
     /// Makes a waiter a holder; `false` where it was given up at this very moment.
     fn grant(&mut self, ask: &Arc<Ask>, granted: Granted, sent: Boot) -> bool {
         let What::Waiting(waiter) = &self.what else { return true };

@@ -23,15 +23,15 @@ pub(super) struct Table(Mutex<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) entries: HashMap<LeaseId, Entry>,
-    /// When the thread will look next.
+    /// When the thread will look through all entries next: nothing is due before.
     pub(super) next: Boot,
-    /// Whether anything was added since it looked: more may follow, for which it then need not be woken.
-    pub(super) stirred: bool,
+    /// What is due at once, for somebody has told us. A hand-off among thousands who wait must not cost a look through all of them.
+    pub(super) urgent: Vec<LeaseId>,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { entries: HashMap::new(), next: Boot::NEVER, stirred: false }
+        Self { entries: HashMap::new(), next: Boot::NEVER, urgent: Vec::new() }
     }
 }
 
@@ -93,7 +93,6 @@ impl Table {
     fn add(&self, lease: LeaseId, what: What, due: Boot) -> bool {
         let mut inner = self.lock();
         inner.entries.insert(lease, Entry { what, due, in_flight: false, again: false });
-        inner.stirred = true;
         inner.wants(due)
     }
 
@@ -103,7 +102,14 @@ impl Table {
         let mut inner = self.lock();
         let entry = inner.entries.get_mut(lease)?;
         entry.due = entry.due.min(due);
-        entry.again |= entry.in_flight;
+        if entry.in_flight {
+            entry.again = true;
+            return Some(false);
+        }
+        if after.is_zero() {
+            inner.urgent.push(lease.clone());
+            return Some(true);
+        }
         Some(inner.wants(due))
     }
 
@@ -123,7 +129,8 @@ impl Table {
 }
 
 impl Inner {
-    fn wants(&mut self, due: Boot) -> bool {
+    /// An entry is due by then: whether the thread must look sooner than it would.
+    pub(super) fn wants(&mut self, due: Boot) -> bool {
         let sooner = due < self.next;
         self.next = self.next.min(due);
         sooner

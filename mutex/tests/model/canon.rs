@@ -10,7 +10,7 @@ use celeriac_mutex::{
     store::{LeaseId, WAITER_TTL},
 };
 
-use crate::{
+use super::{
     client::{Client, Phase, Reply, Request, What, Wire, validity},
     world::{State, TICK, TTL, client_of},
 };

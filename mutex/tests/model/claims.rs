@@ -3,7 +3,7 @@
 use celeriac_mutex::rules::micros;
 use stateright::Property;
 
-use crate::world::{State, TTL, World};
+use super::world::{State, TTL, World};
 
 /// What the store owes.
 pub(crate) const OWED: [&str; 6] = [
@@ -36,7 +36,7 @@ pub(crate) fn all(world: &World) -> Vec<Property<World>> {
             let asleep = state
                 .clients
                 .iter()
-                .any(|client| matches!(client.phase, crate::client::Phase::Holding { lost_at, .. } if lost_at <= now));
+                .any(|client| matches!(client.phase, super::client::Phase::Holding { lost_at, .. } if lost_at <= now));
             asleep && state.clients.iter().any(|client| client.believes(now))
         }));
     }

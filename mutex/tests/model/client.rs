@@ -7,7 +7,7 @@ use celeriac_mutex::{
     store::{Answer, Renewed},
 };
 
-use crate::world::TTL;
+use super::world::TTL;
 
 /// One client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

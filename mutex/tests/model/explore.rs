@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::{
+use super::{
     claims,
     mutants::Mutant,
     world::{Bounds, NOTHING, World},

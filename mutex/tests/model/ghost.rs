@@ -5,7 +5,7 @@ use celeriac_mutex::{
     store::{LeaseId, PROBATION, WAITER_TTL},
 };
 
-use crate::{
+use super::{
     client::{Reply, Request, What},
     store::Store,
     world::{State, TTL, World, client_of},

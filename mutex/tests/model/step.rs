@@ -3,7 +3,7 @@
 use celeriac_mutex::rules::micros;
 use stateright::{Model, Property};
 
-use crate::{
+use super::{
     claims,
     client::{Phase, Reply, Request, What, Wire, validity},
     ghost,

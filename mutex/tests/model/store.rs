@@ -8,7 +8,7 @@ use celeriac_mutex::{
     store::{Ask, LeaseId, ProcessId, Renewal},
 };
 
-use crate::{
+use super::{
     client::{Reply, Request, What},
     mutants::Mutant,
     world::{State, TICK, TTL, World, client_of},

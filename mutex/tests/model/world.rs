@@ -12,7 +12,7 @@ use celeriac_mutex::{
     store::{Ask, LeaseId, ProcessId, Queueing},
 };
 
-use crate::{client::Client, ghost::Ghost, mutants::Mutant, store::Store};
+use super::{client::Client, ghost::Ghost, mutants::Mutant, store::Store};
 
 /// One step of the clock: 500 ms, which is also what a hand-off lasts until it is confirmed.
 pub(crate) const TICK: Micros = 500_000;

@@ -1,27 +1,28 @@
 //! Clients: what they do on release, on drop, on cancellation and on failure.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::{Duration, Instant};
 
 use celeriac_mutex::{
     Error, LeaseLost,
-    conformance::Fixture,
+    conformance::{
+        Fixture,
+        steps::{Bare, soon, within},
+    },
     store::{Queueing, Renewed},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::{
-    bare::{Bare, TTL, soon, within},
-    faulty::{Faulty, Network},
-};
+use super::faulty;
+use crate::support::faulty::{Gate, Gates, OPEN};
 
 /// A release that was cancelled had already forgotten the token: the key stayed, and nobody owned it.
 pub(crate) async fn redis_py_3847_release_cleared_the_token_first(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("cleared"), Faulty::new(fixture));
+    let (name, store) = (fixture.name("cleared"), faulty(fixture));
     // Long enough that it does not end by itself.
     let guard = store.locks().mutex(&name).ttl(Duration::from_secs(20)).lock().await.unwrap();
-    store.set(Network::Silent);
+    store.set(Gates::all(Gate::Never));
     assert!(timeout(Duration::from_millis(20), guard.release()).await.is_err());
-    store.set(Network::Whole);
+    store.set(OPEN);
     drop(within(Duration::from_secs(5), fixture.locks().mutex(&name).lock()).await.unwrap());
 }
 
@@ -69,42 +70,41 @@ pub(crate) async fn redsync_147_extend_creates_a_key(fixture: &impl Fixture) {
 
 /// The timer that extended went on although the lock was another's.
 pub(crate) async fn redlock_net_48_extend_goes_on_after_a_conflict(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("conflict"), Faulty::new(fixture));
-    let guard = store.locks().mutex(&name).lock().await.unwrap();
+    let (name, store) = (fixture.name("conflict"), faulty(fixture));
+    let locks = store.locks();
+    let (guard, another) =
+        (locks.mutex(&name).key(1).lock().await.unwrap(), locks.mutex(&name).key(2).lock().await.unwrap());
     assert!(fixture.locks().force_release(guard.key(), guard.id()).await.unwrap());
-    let other = fixture.locks().mutex(&name).lock().await.unwrap();
+    let other = fixture.locks().mutex(&name).key(1).lock().await.unwrap();
     within(Duration::from_secs(3), guard.lost().cancelled()).await;
     assert_eq!(guard.lost_reason(), Some(LeaseLost::Taken));
-    let renewals = store.renewals.load(Ordering::SeqCst);
-    // The other's own renewals say when more than a ttl is over.
-    let end = Instant::now() + TTL;
-    while Instant::now() < end {
-        other.ensure_valid().unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(store.renewals.load(Ordering::SeqCst), renewals);
+    let renewals = store.renewals(guard.id());
+    // More than a ttl, by the renewals of what the process still holds.
+    store.until_renewed(another.id(), 4).await;
+    other.ensure_valid().unwrap();
+    assert_eq!(store.renewals(guard.id()), renewals);
 }
 
 /// Dropping a guard blocked the thread until the server had answered, which by then ran on that thread.
 pub(crate) async fn rslock_drop_blocks_runtime(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("blocks"), Faulty::new(fixture));
+    let (name, store) = (fixture.name("blocks"), faulty(fixture));
     let guard = store.locks().mutex(&name).ttl(Duration::from_secs(20)).lock().await.unwrap();
-    store.set(Network::Silent);
+    store.set(Gates::all(Gate::Never));
     let began = Instant::now();
     drop(guard);
     assert!(began.elapsed() < Duration::from_millis(100), "a drop took {:?}", began.elapsed());
-    store.set(Network::Whole);
+    store.set(OPEN);
     drop(within(Duration::from_secs(5), fixture.locks().mutex(&name).lock()).await.unwrap());
 }
 
 /// Whatever went wrong was `false`: a server that was down looked like a lock that was taken.
 pub(crate) async fn rslock_down_looks_like_taken(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("down"), Faulty::new(fixture));
+    let (name, store) = (fixture.name("down"), faulty(fixture));
     let locks = store.locks();
-    store.set(Network::Down);
+    store.set(Gates::all(Gate::Refused));
     let down = locks.mutex(&name).try_lock().await.map(drop);
     assert!(matches!(down, Err(Error::Unavailable { .. })), "{down:?}");
-    store.set(Network::Whole);
+    store.set(OPEN);
     let held = locks.mutex(&name).try_lock().await.unwrap().expect("nobody has it");
     assert!(locks.mutex(&name).try_lock().await.unwrap().is_none());
     drop(held);

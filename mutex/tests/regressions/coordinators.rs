@@ -10,23 +10,24 @@ use std::{
 
 use celeriac_mutex::{
     LeaseLost,
-    conformance::Fixture,
+    conformance::{
+        Fixture,
+        steps::{Bare, eventually, soon, until_waiting, within},
+    },
     store::{Hint, Queueing, Renewed},
 };
 use tokio::task::JoinSet;
 
-use crate::{
-    bare::{Bare, soon, until_waiting, within},
-    faulty::{Faulty, Network},
-};
+use super::faulty;
+use crate::support::faulty::{Gate, Gates, OPEN};
 
 /// A question that failed left its node behind, and nobody to remove it: a deadlock for good.
 pub(crate) async fn kazoo_429_zombie_contender(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("zombie"), Faulty::new(fixture));
-    store.set(Network::LosesReplies);
+    let (name, store) = (fixture.name("zombie"), faulty(fixture));
+    store.set(Gates::all(Gate::ReplyLost));
     // Longer than this test: only a release frees it.
     store.locks().mutex(&name).ttl(Duration::from_secs(20)).try_lock().await.unwrap_err();
-    store.set(Network::Whole);
+    store.set(OPEN);
     drop(within(Duration::from_secs(5), fixture.locks().mutex(&name).lock()).await.unwrap());
 }
 
@@ -44,18 +45,14 @@ pub(crate) async fn zk_ruby_49_timed_out_waiter_stays_in_line(fixture: &impl Fix
 
 /// The reply was lost, the question was asked again, and its first node stood before its second for ever.
 pub(crate) async fn curator_315_orphan_on_reconnect(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("orphan"), Faulty::new(fixture));
+    let (name, store) = (fixture.name("orphan"), faulty(fixture));
     let (locks, mutex) = (store.locks(), fixture.locks().mutex(&name));
-    store.set(Network::LosesReplies);
+    store.set(Gates::all(Gate::ReplyLost));
     let asking = locks.mutex(&name);
     let asked = tokio::spawn(async move { asking.lock().await.unwrap() });
-    soon(async {
-        while fixture.locks().inspect(mutex.lock_key()).await.unwrap().is_none_or(|state| state.holders.is_empty()) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
-    store.set(Network::Whole);
+    let (observer, key) = (fixture.locks(), mutex.lock_key());
+    eventually(|| async { observer.inspect(key).await.unwrap().filter(|state| !state.holders.is_empty()) }).await;
+    store.set(OPEN);
     soon(asked).await.unwrap().release().await.unwrap();
     assert!(mutex.try_lock().await.unwrap().is_some(), "nothing of the first question is left");
 }
@@ -139,8 +136,8 @@ async fn contend(fixture: &impl Fixture, stem: &str, contenders: usize) {
     let (name, inside) = (fixture.name(stem), Arc::new(AtomicBool::new(false)));
     let mut running = JoinSet::new();
     for _ in 0..contenders {
-        let (store, name, inside) = (Faulty::new(fixture), name.clone(), inside.clone());
-        store.set(Network::Flaky);
+        let (store, name, inside) = (faulty(fixture), name.clone(), inside.clone());
+        store.set(Gates::all(Gate::Flaky));
         let locks = store.locks();
         running.spawn(async move {
             for _ in 0..5 {

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use celeriac_mutex::{conformance::Fixture, store::Queueing};
-
-use crate::{
-    bare::{Bare, TTL, soon, until_waiting, within},
-    faulty::{Faulty, Network},
+use celeriac_mutex::{
+    conformance::{
+        Fixture, TTL,
+        steps::{Bare, soon, until_waiting, within},
+    },
+    store::Queueing,
 };
+
+use super::faulty;
+use crate::support::faulty::{Gate, Gates, OPEN};
 
 /// Five dead waiters kept a fair lock for 25 s, and more died than left: nobody got it again.
 pub(crate) async fn redisson_1104_dead_waiters(fixture: &impl Fixture) {
@@ -33,7 +37,7 @@ pub(crate) async fn redisson_1104_dead_waiters(fixture: &impl Fixture) {
 
 /// A waiter that missed the message slept for ever, though the lock was free.
 pub(crate) async fn redisson_1763_lost_unlock_message(fixture: &impl Fixture) {
-    let (key, locks, deaf) = (fixture.key("lost-message"), fixture.locks(), Faulty::new(fixture).deaf());
+    let (key, locks, deaf) = (fixture.key("lost-message"), fixture.locks(), faulty(fixture).deaf());
     let guard = locks.mutex_at(key.clone()).unwrap().lock().await.unwrap();
     let mutex = deaf.locks().mutex_at(key.clone()).unwrap();
     let waiter = tokio::spawn(async move { mutex.lock().await.unwrap() });
@@ -44,7 +48,7 @@ pub(crate) async fn redisson_1763_lost_unlock_message(fixture: &impl Fixture) {
 
 /// The same for the permits of a semaphore, and several who wait for them.
 pub(crate) async fn redisson_5762_semaphore_misses_a_release(fixture: &impl Fixture) {
-    let (name, locks, deaf) = (fixture.name("missed"), fixture.locks(), Faulty::new(fixture).deaf());
+    let (name, locks, deaf) = (fixture.name("missed"), fixture.locks(), faulty(fixture).deaf());
     let held = locks.semaphore(&name, 2).weight(2).acquire().await.unwrap();
     let mut waiters = tokio::task::JoinSet::new();
     for _ in 0..6 {
@@ -60,30 +64,16 @@ pub(crate) async fn redisson_5762_semaphore_misses_a_release(fixture: &impl Fixt
 
 /// A reconnection ended the renewal, and the lease with it.
 pub(crate) async fn redisson_3194_watchdog_stops_after_reconnect(fixture: &impl Fixture) {
-    let (name, store) = (fixture.name("watchdog"), Faulty::new(fixture));
+    let (name, store) = (fixture.name("watchdog"), faulty(fixture));
     let guard = store.locks().mutex(&name).ttl(Duration::from_secs(2)).lock().await.unwrap();
     for _ in 0..2 {
-        store.set(Network::Down);
-        let failures = store.renewals.load(std::sync::atomic::Ordering::SeqCst) + 1;
-        until_renewed(&store, failures).await;
-        store.set(Network::Whole);
-        until_renewed(&store, failures + 2).await;
+        store.set(Gates::all(Gate::Refused));
+        store.until_renewed(guard.id(), 1).await;
+        store.set(OPEN);
+        store.until_renewed(guard.id(), 2).await;
         guard.ensure_valid().unwrap();
     }
     assert!(fixture.locks().mutex(&name).try_lock().await.unwrap().is_none());
-}
-
-async fn until_renewed(store: &Faulty, renewals: usize) {
-    if !celeriac_mutex::store::LeaseStore::capabilities(store).expiring {
-        // There nothing is renewed: a lease lasts as long as its process.
-        return;
-    }
-    soon(async {
-        while store.renewals.load(std::sync::atomic::Ordering::SeqCst) < renewals {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
 }
 
 /// The lease time was a field of the lock's object, so that one acquisition was renewed by the time of another.

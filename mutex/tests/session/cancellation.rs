@@ -5,10 +5,14 @@ use std::{pin::pin, time::Duration};
 use celeriac_mutex::Locks;
 use tokio::task::JoinSet;
 
-use crate::gates::{GATES, Gated, Gates, OPEN};
+use super::{behind, impatient};
+use crate::support::faulty::{Faulty, Gate, Gates, OPEN};
+
+/// Whatever can become of a question.
+const GATES: [Gate; 5] = [Gate::Open, Gate::Slow, Gate::Refused, Gate::ReplyLost, Gate::Never];
 
 /// All three permits come back within the time that leases last.
-async fn nothing_is_leaked(store: &Gated, name: &str, what: &str) {
+async fn nothing_is_leaked(store: &Faulty, name: &str, what: &str) {
     let other = store.other();
     let all = other.semaphore(name, 3).weight(3).acquire_timeout(Duration::from_secs(6)).await.unwrap();
     let state = store.other().inspect(other.semaphore(name, 3).lock_key()).await.unwrap();
@@ -19,6 +23,7 @@ async fn nothing_is_leaked(store: &Gated, name: &str, what: &str) {
 async fn use_a_permit(locks: &Locks, name: &str, patience: Duration) {
     let work = async {
         if let Ok(permit) = locks.semaphore(name, 3).acquire().await {
+            // The work that the permit is for.
             tokio::time::sleep(Duration::from_millis(5)).await;
             drop(permit.release().await);
         }
@@ -35,8 +40,8 @@ async fn no_combination_of_failures_leaks_a_permit() {
             for release in GATES {
                 let gates = Gates { acquire, renew, release };
                 combinations.spawn(async move {
-                    let store = Gated::new(gates);
-                    let locks = store.locks();
+                    let store = behind(gates);
+                    let locks = impatient(&store);
                     for patience in [1, 20, 45, 300] {
                         use_a_permit(&locks, "s", Duration::from_millis(patience)).await;
                     }
@@ -57,8 +62,8 @@ async fn no_combination_of_failures_leaks_a_permit() {
 #[tokio::test]
 async fn a_wait_that_is_dropped_after_any_number_of_polls_leaks_nothing() {
     for polls in 0..12 {
-        let store = Gated::new(OPEN);
-        let locks = store.locks();
+        let store = behind(OPEN);
+        let locks = impatient(&store);
         let first = store.other().semaphore("s", 3).weight(3).acquire().await.unwrap();
         {
             let semaphore = locks.semaphore("s", 3);
@@ -81,8 +86,8 @@ async fn a_wait_that_is_dropped_after_any_number_of_polls_leaks_nothing() {
 
 #[tokio::test]
 async fn holders_never_exceed_the_leases_while_everything_fails() {
-    let store = Gated::new(OPEN);
-    let processes: Vec<_> = (0..3).map(|_| store.locks()).collect();
+    let store = behind(OPEN);
+    let processes: Vec<_> = (0..3).map(|_| impatient(&store)).collect();
     let mut workers = JoinSet::new();
     for number in 0..12 {
         let locks = processes[number % 3].clone();

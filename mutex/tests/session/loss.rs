@@ -1,22 +1,21 @@
 //! A lease that cannot be kept is given up before the store gives it away.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use celeriac_mutex::{Error, LeaseLost};
 
-use crate::gates::{Gate, Gated, Gates, OPEN};
+use super::{behind, impatient};
+use crate::support::faulty::{Gate, Gates, OPEN};
 
 #[tokio::test]
 async fn a_holder_that_cannot_renew_is_told_before_another_can_be_granted() {
     for renew in [Gate::Never, Gate::Refused, Gate::Slow] {
-        let store = Gated::new(OPEN);
-        let guard = store.locks().mutex("m").lock().await.unwrap();
+        let store = behind(OPEN);
+        let guard = impatient(&store).mutex("m").lock().await.unwrap();
         store.set(Gates { renew, ..OPEN });
         if renew == Gate::Slow {
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+            // Three times as long as the lease would last.
+            store.until_renewed(guard.id(), 9).await;
             guard.ensure_valid().unwrap();
             continue;
         }
@@ -38,8 +37,8 @@ async fn work_under_a_lease_is_dropped_when_it_is_lost() {
         }
     }
 
-    let store = Gated::new(OPEN);
-    let guard = store.locks().mutex("m").lock().await.unwrap();
+    let store = behind(OPEN);
+    let guard = impatient(&store).mutex("m").lock().await.unwrap();
     store.set(Gates { renew: Gate::Never, ..OPEN });
     let dropped = std::sync::Mutex::new(None);
     let work = async {
@@ -55,26 +54,23 @@ async fn work_under_a_lease_is_dropped_when_it_is_lost() {
 
 #[tokio::test]
 async fn a_thousand_leases_are_renewed_together() {
-    let store = Gated::new(OPEN);
-    let locks = store.locks();
+    let store = behind(OPEN);
+    let locks = impatient(&store);
     let mut guards = Vec::new();
     for number in 0..1000 {
         guards.push(locks.mutex("m").key(number).ttl(Duration::from_secs(1)).lock().await.unwrap());
     }
-    let before = store.renewals.load(Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let renewals = store.renewals.load(Ordering::SeqCst) - before;
+    let before = store.batches();
+    store.until_renewed(guards[0].id(), 3).await;
+    let batches = store.batches() - before;
     assert!(guards.iter().all(|guard| guard.ensure_valid().is_ok()));
-    assert!(
-        (2..60).contains(&renewals),
-        "{renewals} batches in a second for a thousand leases, each renewed three times"
-    );
+    assert!((2..60).contains(&batches), "{batches} batches for a thousand leases, each renewed three times");
 }
 
 #[tokio::test]
 async fn a_thread_that_is_kept_busy_keeps_its_leases() {
-    let store = Gated::new(OPEN);
-    let guard = store.locks().mutex("m").lock().await.unwrap();
+    let store = behind(OPEN);
+    let guard = impatient(&store).mutex("m").lock().await.unwrap();
     // This runtime has one thread, and it does nothing else for three times the ttl.
     let end = Instant::now() + Duration::from_millis(1500);
     while Instant::now() < end {

@@ -2,40 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-use celeriac_mutex::Error;
+use celeriac_mutex::{
+    Error,
+    conformance::steps::{until_waiting, within},
+};
 
-use crate::gates::{Gate, Gated, Gates, OPEN};
+use super::{behind, impatient};
+use crate::support::faulty::{Gate, Gates, OPEN};
 
 #[tokio::test]
 async fn a_wait_ends_when_the_store_does_not_answer_for_long() {
-    let store = Gated::new(Gates { acquire: Gate::Refused, ..OPEN });
+    let store = behind(Gates { acquire: Gate::Refused, ..OPEN });
     let began = Instant::now();
-    let error = store.locks().mutex("m").lock().await.unwrap_err();
+    let error = impatient(&store).mutex("m").lock().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
 async fn one_who_stands_in_line_is_told_when_the_store_goes_silent() {
-    let store = Gated::new(OPEN);
+    let store = behind(OPEN);
     let first = store.other().mutex("m").lock().await.unwrap();
-    let locks = store.locks();
+    let locks = impatient(&store);
     let waiter = tokio::spawn(async move { locks.mutex("m").lock().await.map(drop) });
-    let key = first.key().clone();
-    while store.other().inspect(&key).await.unwrap().unwrap().waiters.is_empty() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until_waiting(&store.other(), first.key(), 1).await;
     store.set(Gates { renew: Gate::Refused, ..OPEN });
-    let told = tokio::time::timeout(Duration::from_secs(8), waiter).await.expect("within a few seconds").unwrap();
+    let told = within(Duration::from_secs(8), waiter).await.unwrap();
     assert!(matches!(told, Err(Error::Unavailable { .. })), "{told:?}");
 }
 
 #[tokio::test]
 async fn a_store_that_comes_back_serves_those_who_still_wait() {
-    let store = Gated::new(Gates { acquire: Gate::Refused, ..OPEN });
-    let locks = store.locks();
+    let store = behind(Gates { acquire: Gate::Refused, ..OPEN });
+    let locks = impatient(&store);
     let waiter = tokio::spawn(async move { locks.mutex("m").lock().await.map(drop) });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // It has been refused, and asks again.
+    store.until(|asked| (asked.acquisitions >= 2).then_some(())).await;
     store.set(OPEN);
     waiter.await.unwrap().unwrap();
 }

@@ -10,7 +10,7 @@ use std::{
 use celeriac_mutex::{Locks, MutexGuard};
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::support::PATIENCE;
+use super::support::PATIENCE;
 
 const ROLE: &str = "CELERIAC_TEST_CHILD";
 const URL: &str = "CELERIAC_TEST_CHILD_URL";
@@ -37,7 +37,12 @@ impl Process {
 
     fn start_as(role: &str, url: &str, mut command: Command) -> Self {
         let mut child = command
-            .args(["--exact", "child::plays_its_role", "--nocapture", "--test-threads=1"])
+            .args([
+                "--exact",
+                concat!(module_path!(), "::plays_its_role").split_once("::").unwrap().1,
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .envs([(ROLE, role), (URL, url)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

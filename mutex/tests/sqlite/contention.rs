@@ -5,13 +5,14 @@ use std::{
 
 use celeriac_mutex::{
     SqliteStore,
+    conformance::steps::until_waiting,
     store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Queueing, Renewal, Renewed},
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
-use crate::{
+use super::{
     child::Process,
-    support::{Folder, ask, until_waiting},
+    support::{Folder, ask, m},
 };
 
 #[tokio::test]
@@ -40,7 +41,7 @@ async fn a_process_that_waits_or_holds_uses_next_to_nothing() {
     holder.says().await;
     let mut waiter = Process::start("wait", &folder.url());
     waiter.says().await;
-    until_waiting(&locks, "m", 1).await;
+    until_waiting(&locks, &m(), 1).await;
     let before = [holder.ticks(), waiter.ticks()];
     assert!(locks.mutex("m").lock_timeout(Duration::from_secs(4)).await.unwrap().is_none());
     let used = [holder.ticks() - before[0], waiter.ticks() - before[1]];

@@ -6,12 +6,13 @@ use std::{
 
 use celeriac_mutex::{
     Error, Locks, SqliteStore,
+    conformance::steps::{eventually, soon},
     store::{Answer, LeaseStore},
 };
 
-use crate::{
+use super::{
     child::Process,
-    support::{Folder, ask, soon},
+    support::{Folder, ask},
 };
 
 /// The text of a refusal, which must come soon.
@@ -100,7 +101,7 @@ async fn a_lease_that_could_not_be_given_back_is_given_back_later() {
     assert!(store.release(&ask.key, &ask.lease).await.is_err_and(|error| error.is_transient()));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     // Answered when what was asked before has failed.
-    soon(async { while store.inspect(&ask.key).await.is_err() {} }).await;
+    eventually(|| async { store.inspect(&ask.key).await.ok() }).await;
     other.execute_batch("COMMIT").unwrap();
     drop(soon(locks.mutex("m").lock()).await.unwrap());
 }
@@ -146,12 +147,7 @@ async fn a_sign_of_life_that_somebody_removes_is_given_again() {
     let guard = locks.mutex("m").lock().await.unwrap();
     let sign = || fs::read_dir(folder.beside("-locks")).unwrap().next();
     fs::remove_file(sign().unwrap().unwrap().path()).unwrap();
-    soon(async {
-        while sign().is_none() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    eventually(|| async { sign() }).await.unwrap();
     assert!(folder.open().mutex("m").try_lock().await.unwrap().is_none());
     guard.ensure_valid().unwrap();
 }

@@ -6,7 +6,7 @@ use celeriac_mutex::{
 };
 use tokio::{runtime::Handle, sync::mpsc};
 
-use crate::support::{Folder, ask};
+use super::support::{Folder, ask};
 
 /// Takes and gives back `count` locks of `name` that nobody has taken before, and spends from as many limits.
 async fn come_and_go(folder: &Folder, name: &str, count: u64) {

@@ -2,12 +2,13 @@ use std::time::{Duration, Instant};
 
 use celeriac_mutex::{
     SqliteStore,
+    conformance::steps::{soon, until_waiting},
     store::{Answer, LeaseStore},
 };
 
-use crate::{
+use super::{
     child::Process,
-    support::{Folder, ask, soon, until_waiting},
+    support::{Folder, ask, m},
 };
 
 async fn token(process: &mut Process) -> u64 {
@@ -27,7 +28,7 @@ async fn the_lock_of_a_killed_holder_goes_to_who_waits_elsewhere_at_once() {
         let before = token(&mut holder).await;
         let mut waiter = Process::start("wait", &folder.url());
         assert_eq!(waiter.says().await, "waits");
-        until_waiting(&locks, "m", 1).await;
+        until_waiting(&locks, &m(), 1).await;
         holder.kill();
         let killed = Instant::now();
         assert!(token(&mut waiter).await > before);
@@ -63,10 +64,10 @@ async fn a_waiter_that_was_killed_is_passed_over() {
     let guard = locks.mutex("m").lock().await.unwrap();
     let mut dead = Process::start("wait", &folder.url());
     assert_eq!(dead.says().await, "waits");
-    until_waiting(&locks, "m", 1).await;
+    until_waiting(&locks, &m(), 1).await;
     let mut next = Process::start("wait", &folder.url());
     assert_eq!(next.says().await, "waits");
-    until_waiting(&locks, "m", 2).await;
+    until_waiting(&locks, &m(), 2).await;
     dead.kill();
     let released = Instant::now();
     guard.release().await.unwrap();
@@ -83,7 +84,7 @@ async fn a_lease_passes_between_processes_without_waiting_for_a_renewal() {
     for _ in 0..5 {
         let mut other = Process::start("wait", &folder.url());
         assert_eq!(other.says().await, "waits");
-        until_waiting(&locks, "m", 1).await;
+        until_waiting(&locks, &m(), 1).await;
         let released = Instant::now();
         guard.release().await.unwrap();
         token(&mut other).await;
@@ -101,7 +102,7 @@ async fn what_a_process_holds_when_it_closes_goes_to_who_waits_elsewhere_at_once
     assert!(matches!(store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
     let mut waiter = Process::start("wait", &folder.url());
     assert_eq!(waiter.says().await, "waits");
-    until_waiting(&folder.open(), "m", 1).await;
+    until_waiting(&folder.open(), &m(), 1).await;
     let closed = Instant::now();
     store.close(&ask.process).await;
     token(&mut waiter).await;

@@ -4,7 +4,6 @@ use celeriac_mutex::{
     Kind, LockKey, Locks, Owner,
     store::{Ask, LeaseId, ProcessId, Queueing},
 };
-use tokio::time::timeout;
 
 /// Longer than anything takes on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,26 +39,16 @@ impl Folder {
     }
 }
 
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.expect("it happens")
-}
-
-/// Waits until so many wait for the mutex `name`.
-pub(crate) async fn until_waiting(locks: &Locks, name: &str, count: usize) {
-    let key = LockKey::new(Kind::Mutex, name);
-    soon(async {
-        while locks.inspect(&key).await.unwrap().map_or(0, |state| state.waiters.len()) != count {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+/// The mutex `m`.
+pub(crate) fn m() -> LockKey {
+    LockKey::new(Kind::Mutex, "m")
 }
 
 /// The question of a new process for the mutex `m`.
 pub(crate) fn ask() -> Ask {
     let process = ProcessId::random();
     Ask {
-        key: LockKey::new(Kind::Mutex, "m"),
+        key: m(),
         lease: LeaseId::numbered(&process, 1),
         process,
         leases: 1,

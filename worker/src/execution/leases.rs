@@ -94,11 +94,11 @@ impl<S> Taking<'_, S> {
             // It has waited in its slot once.
             Busy::Wait(limit) if place.is_none() => Patience::Wait(limit),
             Busy::Skip | Busy::Fail => Patience::None,
-            _ => Patience::Park(place.as_ref()),
+            _ => Patience::WaitOrPark(place.as_ref()),
         };
         let mut answer = self.ask(&wanted, first).await;
         if let (Ok(Answer::Busy), Patience::Wait(_)) = (&answer, first) {
-            answer = self.ask(&wanted, Patience::Park(None)).await;
+            answer = self.ask(&wanted, Patience::Park).await;
         }
         match answer {
             Ok(Answer::Granted(lease)) => {

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use celeriac_broker::{
-    Delivery, LockSpec, Outcome, Reason, Request, TaskOptions, message::names, transport::MAX_DELAY,
+    Delivery, LockSpec, Outcome, Reason, Request, TaskOptions,
+    message::{Tags, names},
+    transport::MAX_DELAY,
 };
 
 use crate::{
@@ -22,6 +24,8 @@ pub(super) struct Prepared<S> {
     pub(super) max_attempts: u32,
     /// What it must hold.
     pub(super) locks: Vec<LockSpec>,
+    /// What its message and its arguments are tagged with.
+    pub(super) tags: Tags,
 }
 
 /// Decodes and checks a delivery: may it run, and may it run now?
@@ -59,7 +63,12 @@ pub(super) fn prepare<S: Send + Sync + 'static>(
     };
     let max_attempts = shared::policy(&options).max_attempts;
     let locks = bound.locks();
-    Ok(Prepared { locks, request, bound, task: runnable.name(), options, limits, max_attempts })
+    let mut tags = request.tags.clone();
+    // Known from the message already, where the publisher knows the task as this worker does.
+    for (key, value) in bound.tags() {
+        tags.set(key, Some(&value));
+    }
+    Ok(Prepared { locks, tags, request, bound, task: runnable.name(), options, limits, max_attempts })
 }
 
 fn reject(rejection: &Rejection) -> Decision {

@@ -2,13 +2,14 @@ use std::time::Duration;
 
 use celeriac_broker::{
     Delivery, Error, Jitter, Message, Outcome, Queue, Reason, RetryPolicy,
-    message::names,
+    message::{TraceContext, names},
     transport::{Destination, MAX_DELAY},
 };
 
 use tokio::time::Instant;
 use tracing::field;
 
+use super::span;
 use crate::{decide::Decision, harness::Record, shared::Shared};
 
 /// What is left to settle.
@@ -38,6 +39,7 @@ pub(super) async fn ack_early<S>(shared: &Shared<S>, delivery: Delivery) -> Opti
 /// Does to the delivery what was decided, and says so once.
 pub(crate) async fn settle<S>(shared: &Shared<S>, original: Original, decision: Decision) {
     let outcome = decision.outcome();
+    span::ended(outcome);
     let settling = shared.meter.settling(&original, outcome, decision.reason());
     // What says so is copied from the message only where somebody listens.
     let record = is_reported(shared, outcome).then(|| record(&original, &decision));
@@ -78,7 +80,7 @@ fn replacement<S>(
 ) -> Result<(Destination, Message), Error> {
     let now = shared.broker.clock().now();
     let (message, queue, deliveries) = original.parts();
-    Ok(match decision {
+    let (to, mut copy) = match decision {
         Decision::Retry { delay, .. } => (Destination::after(queue.clone(), *delay), message.next_attempt(*delay, now)),
         Decision::Defer { delay, reason, kept } => {
             let mut copy = message.deferred(*delay, now, deliveries);
@@ -96,7 +98,14 @@ fn replacement<S>(
             let dead = dead_queue(shared, queue)?;
             (Destination::now(dead), message.dead(*reason, error, &queue.name, now))
         }
-    })
+    };
+    if copy.headers.get(names::TRACEPARENT).is_none()
+        && let Some(trace) = TraceContext::active()
+    {
+        // Nobody traced it before: what comes of this run is in its trace.
+        trace.write(&mut copy.headers);
+    }
+    Ok((to, copy))
 }
 
 async fn put_in_stead<S>(shared: &Shared<S>, original: Original, to: Destination, copy: Message) -> Result<(), Error> {

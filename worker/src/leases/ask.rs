@@ -7,6 +7,10 @@ use celeriac_mutex::{Error, Kind, Lease, LockKey, Locks, Owner, Place, Taken, Ti
 /// How long a question may take. Stores have limits of their own; this one is for those that forget.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// A turn that is expected within this is waited for in the slot, for at most twice as long: the way to the broker and back takes about
+/// as long, and nobody would be there to take the lock meanwhile.
+const SHORT: Duration = Duration::from_millis(200);
+
 /// A question for one lock.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -24,8 +28,10 @@ pub(crate) enum Patience<'a> {
     None,
     /// Wait for at most this long.
     Wait(Duration),
-    /// Keep a place in line: the one of this ticket, or a new one.
-    Park(Option<&'a Ticket>),
+    /// Wait where that is [`SHORT`]; keep a place in line otherwise: the one of this ticket, or a new one.
+    WaitOrPark(Option<&'a Ticket>),
+    /// Take a new place in line.
+    Park,
 }
 
 /// What came of it.
@@ -61,7 +67,8 @@ async fn put(locks: &Locks, ask: Ask, patience: Patience<'_>) -> Result<Answer, 
         return Ok(match patience {
             Patience::None => maybe(mutex.try_lock().await?),
             Patience::Wait(limit) => maybe(mutex.lock_timeout(limit).await?),
-            Patience::Park(place) => taken(mutex.take_or_park(place).await?),
+            Patience::WaitOrPark(place) => taken(mutex.wait_or_park(place, SHORT).await?),
+            Patience::Park => taken(mutex.take_or_park(None).await?),
         });
     }
     let mut semaphore = locks.semaphore_at(key, leases)?.weight(weight).owner(owner);
@@ -71,7 +78,8 @@ async fn put(locks: &Locks, ask: Ask, patience: Patience<'_>) -> Result<Answer, 
     Ok(match patience {
         Patience::None => maybe(semaphore.try_acquire().await?),
         Patience::Wait(limit) => maybe(semaphore.acquire_timeout(limit).await?),
-        Patience::Park(place) => taken(semaphore.take_or_park(place).await?),
+        Patience::WaitOrPark(place) => taken(semaphore.wait_or_park(place, SHORT).await?),
+        Patience::Park => taken(semaphore.take_or_park(None).await?),
     })
 }
 

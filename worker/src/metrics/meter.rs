@@ -74,7 +74,7 @@ impl Setup {
             Some(_) => "local",
         };
         let info = [
-            worker_name(),
+            crate::identity::worker().to_owned(),
             env!("CARGO_PKG_VERSION").to_owned(),
             queues.iter().map(QueueName::as_str).collect::<Vec<_>>().join(","),
             broker.transport().capabilities().name.to_owned(),
@@ -100,11 +100,6 @@ fn declared<S: Send + Sync + 'static>(registry: &Registry<S>) -> Vec<Declared> {
     declared.sort_unstable();
     declared.dedup_by_key(|lock| (lock.0, lock.1));
     declared
-}
-
-fn worker_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    format!("{}:{}", host.as_deref().map_or("localhost", str::trim), std::process::id())
 }
 
 impl Meter {

@@ -8,6 +8,7 @@ mod pools;
 mod rejections;
 mod retries;
 mod shutdown;
+mod tags;
 
 use std::{
     future::Future,

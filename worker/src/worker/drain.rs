@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use celeriac_broker::Outcome;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::pools::Pools;
 use crate::{DrainReport, Tally, execution::conclude, limits::Ended, shared::Shared, signals::StopRequests};
@@ -43,7 +44,11 @@ pub(super) async fn drain<S: Send + Sync + 'static>(
     for job in shared.running.jobs() {
         stuck.push(format!("{} {}", job.task, job.ctx.id()));
         if !job.is_settled() {
-            let _ = tokio::time::timeout(GIVING_BACK, conclude(shared, &job, Ended::Aborted)).await;
+            let _ = tokio::time::timeout(
+                GIVING_BACK,
+                conclude(shared, &job, Ended::Aborted).instrument(job.ctx.span().clone()),
+            )
+            .await;
         }
     }
     // A process that ends at once could take its last acknowledgements with it.

@@ -3,7 +3,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 
 use super::{Request, time::parse_iso8601};
-use crate::{HeaderValue, Message, Reason, message::names};
+use crate::{
+    HeaderValue, Message, Reason,
+    message::{Tags, TraceContext, names},
+};
 
 /// Why a message can't be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +53,8 @@ impl Request {
             deferrals: headers.int(names::DEFERRALS).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             previous_delay: headers.duration(names::PREVIOUS_DELAY),
             fences: fences(headers.table(names::FENCES)),
+            trace: TraceContext::read(headers),
+            tags: Tags::read(headers),
             id,
             args,
             kwargs,

@@ -19,6 +19,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use super::{Tags, TraceContext};
 use crate::TaskId;
 
 /// A message decoded.
@@ -57,6 +58,10 @@ pub struct Request {
     pub previous_delay: Option<Duration>,
     /// The fencing tokens of the leases under which its parent published it, by the addresses of their locks.
     pub fences: Vec<(String, u64)>,
+    /// Which trace it belongs to, where somebody says.
+    pub trace: Option<TraceContext>,
+    /// The tags that it was published with.
+    pub tags: Tags,
     /// Positional arguments.
     pub args: Vec<Value>,
     /// Keyword arguments.

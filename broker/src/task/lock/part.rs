@@ -2,7 +2,7 @@ use std::{borrow::Cow, net, num, rc::Rc, sync::Arc};
 
 use crate::TaskId;
 
-/// What can be a part of a lock's key: text, integers, booleans, ids, and `Option`s of them.
+/// What can be a part of a lock's key, or a tag: text, integers, booleans, ids, and `Option`s of them.
 ///
 /// Equal values must give equal texts, on every machine: so floats are none. `None` means that no lock is taken.
 ///
@@ -19,7 +19,7 @@ use crate::TaskId;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be part of a lock's key",
+    message = "`{Self}` can't be part of a lock's key, or a tag",
     label = "is neither text, integer, boolean nor id",
     note = "floats are none, since equal ones may be written differently; implement `LockPart` for a type of your own, or take the argument as a `String`"
 )]

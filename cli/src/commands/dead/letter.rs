@@ -1,6 +1,6 @@
 use std::time::SystemTime;
 
-use celeriac_broker::{HeaderValue, Message, message::names};
+use celeriac_broker::{HeaderValue, Headers, Message, message::names};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +19,8 @@ pub(super) struct Letter {
     /// ISO 8601.
     pub(super) published_at: Option<String>,
     pub(super) attempts: Option<i64>,
+    /// As published: `key=value`, or a word alone.
+    pub(super) tags: Vec<String>,
     pub(super) args: Option<String>,
     pub(super) kwargs: Option<String>,
     pub(super) body_bytes: usize,
@@ -40,11 +42,19 @@ impl Letter {
             died_at: died.map(text::instant),
             published_at: headers.instant(names::PUBLISHED_AT).map(text::instant),
             attempts: headers.int(names::RETRIES).map(|retries| retries.saturating_add(1)),
+            tags: tags(headers),
             args: owned(names::ARGSREPR),
             kwargs: owned(names::KWARGSREPR),
             body_bytes: message.body.len(),
             died,
         }
+    }
+}
+
+fn tags(headers: &Headers) -> Vec<String> {
+    match headers.get(names::TAGS) {
+        Some(HeaderValue::List(tags)) => tags.iter().filter_map(HeaderValue::as_text).map(str::to_owned).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use celeriac_broker::{Broker, Destination, message::names, transport::Verdict};
 use serde_json::json;
 
@@ -41,8 +43,13 @@ pub(super) async fn retry(retry: Retry, session: &Session, broker: &Broker) -> R
     let mut matching = which.matching();
     let now = broker.clock().now();
     let mut retried = 0_u64;
+    let mut before = HashSet::new();
     let swept = cemetery
         .sweep(broker, &mut matching, |message| {
+            // It has died again meanwhile: once is enough, or this would go on for as long as it dies at once.
+            if !before.insert(message.id()) {
+                return Verdict::Keep;
+            }
             // A name that can't be (from a foreign header) falls back to the queue that was given.
             let home = message.headers.text(names::DEAD_QUEUE).and_then(|name| broker.queue(name).ok());
             let home = home.unwrap_or_else(|| cemetery.queue.clone());

@@ -13,12 +13,20 @@ use crate::{
     text::{self, Table, unknown},
 };
 
+/// What the names of Celeriac's own locks begin with: elections, which are held for good.
+const OWN: &str = "celeriac.";
+
+/// Whether an operator means it who says this name, or none.
+pub(crate) fn is_meant(lock: &LockSummary, name: Option<&str>) -> bool {
+    name.map_or_else(|| !lock.key.name().starts_with(OWN), |name| lock.key.name() == name)
+}
+
 /// How many locks are looked through at most.
 const EVERY: usize = 100_000;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct List {
-    /// Those of this name, whatever they are keyed on.
+    /// Those of this name, whatever they are keyed on [default: all but Celeriac's own, which begin with `celeriac.`].
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Those that somebody holds.
@@ -62,9 +70,7 @@ impl List {
     }
 
     fn accepts(&self, lock: &LockSummary) -> bool {
-        self.name.as_ref().is_none_or(|name| lock.key.name() == *name)
-            && (!self.held || lock.used > 0)
-            && (!self.waiting || lock.waiting > 0)
+        is_meant(lock, self.name.as_deref()) && (!self.held || lock.used > 0) && (!self.waiting || lock.waiting > 0)
     }
 }
 

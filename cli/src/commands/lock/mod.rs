@@ -9,7 +9,7 @@ mod show;
 mod target;
 mod view;
 
-pub(crate) use list::{List, every};
+pub(crate) use list::{List, every, is_meant};
 pub(crate) use show::Show;
 pub(crate) use target::{SEMAPHORES, Target};
 pub(crate) use view::leases;

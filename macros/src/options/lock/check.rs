@@ -1,7 +1,10 @@
-use syn::{Expr, ExprLit, Ident, Lit, ext::IdentExt as _};
+use syn::{Expr, ExprLit, Lit};
 
 use super::{Lock, Weight};
-use crate::{function::Errors, parameter::Parameter, suggest};
+use crate::{
+    function::Errors,
+    parameter::{Parameter, find},
+};
 
 /// Checks the locks against the task's arguments and against each other.
 pub(in crate::options) fn check(locks: &[Lock], parameters: &[Parameter]) -> syn::Result<()> {
@@ -52,19 +55,6 @@ fn alone(lock: &Lock, earlier: &[Lock]) -> syn::Result<()> {
         }
     }
     Ok(())
-}
-
-fn find<'a>(argument: &Ident, parameters: &'a [Parameter]) -> syn::Result<&'a Parameter> {
-    let found = parameters.iter().find(|parameter| parameter.ident.unraw() == argument.unraw());
-    found.ok_or_else(|| {
-        let names: Vec<String> = parameters.iter().map(Parameter::name).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let fault = match names.as_slice() {
-            [] => format!("the task has no argument `{argument}`; it has none"),
-            names => suggest::unknown("argument", &argument.to_string(), names),
-        };
-        syn::Error::new(argument.span(), fault)
-    })
 }
 
 /// The number of a literal.

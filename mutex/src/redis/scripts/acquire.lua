@@ -62,15 +62,14 @@ if not kept_back() and may_take() then
 end
 
 local function wait_for(position, jitter)
-  local back = kept_back()
-  if back then return math.floor((back - now) * (2 - jitter)) end
-  local oldest = 0
+  local back, oldest = kept_back(), 0
+  local kept = back and math.floor((back - now) * (1.25 - jitter / 4)) or 0
   for at = 1, #holders do oldest = math.max(oldest, now - holders[at][SINCE]) end
   local hold = lock.mean_hold or UNKNOWN_HOLD
   -- One hold that lasts is waited for once, not by each position.
   local longer = math.max(math.floor(oldest / 2) - hold, 0)
   local expected = math.min(math.floor(hold * position / math.max(lock.leases, 1)) + longer, PLACE_DELAY_MAX)
-  return math.max(math.min(math.floor(expected * jitter), PLACE_DELAY_MAX), PLACE_DELAY_MIN)
+  return kept + math.max(math.min(math.floor(expected * jitter), PLACE_DELAY_MAX), PLACE_DELAY_MIN)
 end
 
 local function line_up(instant, due)

@@ -1,14 +1,20 @@
 //! Servers behind a sentinel, and one of them lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use xtask::services::Redis;
 
-use super::support::{BOUND, Process, Raw, granted, options, private, renewal};
+use super::support::{Process, Raw, answered, granted, options, past_trouble, private, renewal};
 use crate::{
+    conformance::steps::eventually,
     redis::RedisStore,
-    store::{Answer, LeaseStore, Queueing, Renewed},
+    store::{Answer, LeaseStore, Queueing, Renewal, Renewed},
 };
+
+/// Renews until a server answers.
+async fn renewed(store: &RedisStore, renewal: &Renewal) -> Renewed {
+    eventually(|| async { past_trouble(store.renew(std::slice::from_ref(renewal)).await) }).await.remove(0)
+}
 
 #[tokio::test]
 async fn a_lease_that_a_replica_has_outlives_the_primary() {
@@ -18,43 +24,20 @@ async fn a_lease_that_a_replica_has_outlives_the_primary() {
     let sentinel = Redis::start_sentinel(&primary).unwrap_or_else(|error| panic!("{error}"));
     // A sentinel that knows of no replica cannot put one in the primary's place.
     let raw = Raw::to(&sentinel.url()).await;
-    let end = Instant::now() + BOUND;
-    loop {
-        let known: String = raw.say("INFO sentinel").await;
-        if known.contains("slaves=1") {
-            break;
-        }
-        assert!(Instant::now() < end, "{known}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(|| async { raw.say::<String>("INFO sentinel").await.contains("slaves=1").then_some(()) }).await;
 
     let url = format!("redis+sentinel://127.0.0.1:{}/primary", sentinel.port());
     let strict = options().wait_for_replicas(1, Duration::from_millis(500));
     let store = RedisStore::from_url(&url, strict).unwrap();
     let process = Process::open(&store, "p");
     let ask = process.ask("m", 1, Queueing::No);
-    let fence = loop {
-        match store.acquire(&ask).await {
-            Ok(answer) => break granted(&answer).fence,
-            Err(error) => assert!(error.is_transient() && Instant::now() < end, "{error}"),
-        }
-    };
+    let fence = granted(&answered(&store, &ask).await).fence;
 
     primary.kill();
-    let renewed = loop {
-        match store.renew(&[renewal(&ask, Some(fence), false)]).await {
-            Ok(renewed) => break renewed,
-            Err(error) => assert!(error.is_transient() && Instant::now() < end, "{error}"),
-        }
-    };
-    assert!(matches!(renewed[..], [Renewed::Held { .. }]), "{renewed:?}");
+    let held = renewed(&store, &renewal(&ask, Some(fence), false)).await;
+    assert!(matches!(held, Renewed::Held { .. }), "{held:?}");
     let another = process.ask("m", 2, Queueing::No);
     let store = RedisStore::from_url(&url, store.options.clone()).unwrap();
-    let answer = loop {
-        match store.acquire(&another).await {
-            Ok(answer) => break answer,
-            Err(error) => assert!(error.is_transient() && Instant::now() < end, "{error}"),
-        }
-    };
+    let answer = answered(&store, &another).await;
     assert!(matches!(answer, Answer::Busy { holder: Some(_), .. }), "{answer:?}");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 
-use super::support::{Process, Raw, granted, options, private, renewal};
+use super::support::{Process, Raw, answered, granted, options, private, renewal};
 use crate::{
     Error,
     redis::RedisStore,
@@ -81,12 +81,7 @@ async fn a_question_whose_reply_was_lost_is_granted_once() {
     assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
     stalled.await.unwrap();
 
-    let first = loop {
-        match store.acquire(&ask).await {
-            Ok(answer) => break granted(&answer),
-            Err(error) => assert!(error.is_transient(), "{error}"),
-        }
-    };
+    let first = granted(&answered(&store, &ask).await);
     assert_eq!(granted(&store.acquire(&ask).await.unwrap()), first);
     let state = store.inspect(&ask.key).await.unwrap().unwrap();
     assert_eq!((state.used, state.holders.len()), (1, 1));
@@ -106,10 +101,9 @@ async fn a_connection_that_its_users_give_up_on_is_replaced() {
     stall_while(&raw, 900, async {
         let asked = process.ask("other", 2, Queueing::No);
         let _ = tokio::time::timeout(Duration::from_millis(50), store.acquire(&asked)).await;
-        tokio::time::sleep(bound * 2).await;
     })
     .await;
-    granted(&eventually(&store, &process.ask("third", 3, Queueing::No)).await);
+    granted(&answered(&store, &process.ask("third", 3, Queueing::No)).await);
     let clients: String = raw.say("CLIENT LIST TYPE normal").await;
     let newest = clients.lines().filter_map(|line| line.strip_prefix("id=")?.split(' ').next()?.parse::<u64>().ok());
     assert!(newest.max() > Some(before), "no connection was made since: {clients}");
@@ -117,14 +111,4 @@ async fn a_connection_that_its_users_give_up_on_is_replaced() {
 
 async fn stall_while(raw: &Raw, millis: u64, act: impl Future<Output = ()>) {
     tokio::join!(stall(raw, millis), act);
-}
-
-async fn eventually(store: &RedisStore, ask: &crate::store::Ask) -> Answer {
-    let end = Instant::now() + super::support::BOUND;
-    loop {
-        match store.acquire(ask).await {
-            Ok(answer) => return answer,
-            Err(error) => assert!(error.is_transient() && Instant::now() < end, "{error}"),
-        }
-    }
 }

@@ -100,7 +100,7 @@ impl Pair {
         let store = patched(&url, pooled, options, &patches);
         let processes: Vec<_> = ["a", "b", "c"].iter().map(|id| Process::open(&store, id)).collect();
         for process in &processes {
-            store.sessions.heard(&process.id, tokio::time::Instant::now() + super::support::BOUND).await;
+            store.sessions.heard(&process.id, tokio::time::Instant::now() + crate::conformance::steps::BOUND).await;
         }
         // A list takes any hint; only a channel knows that nobody listens.
         let deaf = if pooled { vec![] } else { vec![ProcessId::from("d")] };

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 
-use super::support::{Process, Raw, granted, options, private};
+use super::support::{Process, Raw, answered, granted, options, private};
 use crate::{
     Error,
+    conformance::steps::eventually,
     redis::RedisStore,
     store::{LeaseStore, Queueing, Severity},
 };
@@ -27,14 +28,9 @@ async fn a_server_that_would_drop_locks_is_refused_until_it_is_mended() {
     let raw = Raw::to(&server.url()).await;
     let _: String = raw.say("CONFIG SET maxmemory-policy noeviction").await;
     let process = Process::open(&store, "p");
-    let end = Instant::now() + super::support::BOUND;
-    let answer = loop {
-        match store.acquire(&process.ask("m", 1, Queueing::No)).await {
-            Ok(answer) => break answer,
-            Err(error) => assert!(Instant::now() < end, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    // It looks again whether it may be used.
+    let ask = process.ask("m", 1, Queueing::No);
+    let answer = eventually(|| async { store.acquire(&ask).await.ok() }).await;
     granted(&answer);
     assert!(store.diagnose().await.unwrap().iter().all(|finding| finding.severity < Severity::Error));
     let _: String = raw.say("CONFIG SET maxmemory-policy volatile-ttl").await;
@@ -111,10 +107,7 @@ async fn a_server_that_cannot_write_is_unavailable() {
         assert!(error.is_transient(), "{error}");
     }
     let _: String = raw.say("REPLICAOF NO ONE").await;
-    let end = Instant::now() + super::support::BOUND;
-    while let Err(error) = store.acquire(&process.ask("again", 9, Queueing::No)).await {
-        assert!(error.is_transient() && Instant::now() < end, "{error}");
-    }
+    granted(&answered(&store, &process.ask("again", 9, Queueing::No)).await);
 }
 
 #[test]

@@ -2,24 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::support::{BOUND, Process, granted, options, private, renewal};
+use super::support::{Process, answered, granted, options, private, renewal};
 use crate::{
+    conformance::steps::{BOUND, eventually},
     redis::RedisStore,
-    store::{Answer, Ask, Hint, LeaseStore, Queueing, Renewed},
+    store::{Answer, Hint, LeaseStore, Queueing, Renewed},
 };
 
 const MAX_TTL: Duration = Duration::from_secs(3);
-
-/// Asks until there is a server to answer.
-async fn answered(store: &RedisStore, ask: &Ask) -> Answer {
-    let end = Instant::now() + BOUND;
-    loop {
-        match store.acquire(ask).await {
-            Ok(answer) => return answer,
-            Err(error) => assert!(error.is_transient() && Instant::now() < end, "{error}"),
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_server_that_forgot_gives_a_mutex_to_nobody_new_until_its_holder_has_claimed_it_again() {
@@ -54,13 +44,15 @@ async fn a_server_that_forgot_gives_a_mutex_to_nobody_new_until_its_holder_has_c
 
     // The other does not, and is not waited for longer than it can live.
     let waiter = other.ask("orphan", 7, Queueing::Wait);
-    let after = loop {
-        match store.renew(&[renewal(&waiter, None, false)]).await.unwrap()[..] {
-            [Renewed::Granted(granted)] => break granted,
-            [Renewed::Waiting { position: 1, look_in }] => tokio::time::sleep(look_in.min(MAX_TTL / 10)).await,
+    let waiting = renewal(&waiter, None, false);
+    let after = eventually(|| async {
+        match store.renew(std::slice::from_ref(&waiting)).await.unwrap()[..] {
+            [Renewed::Granted(granted)] => Some(granted),
+            [Renewed::Waiting { position: 1, .. }] => None,
             ref other => panic!("{other:?}"),
         }
-    };
+    })
+    .await;
     assert!(after.fence > orphan_fence, "tokens rise over a loss of memory");
     // The server says its age in whole seconds.
     let lasted = began.elapsed();

@@ -14,13 +14,11 @@ use tokio::{sync::mpsc, time::timeout};
 use xtask::services::Redis;
 
 use crate::{
-    FencingToken, Kind, LockKey, Owner,
+    Error, FencingToken, Kind, LockKey, Owner,
+    conformance::steps::{BOUND, eventually},
     redis::{RedisOptions, RedisStore, script::Scripts, source::Source},
     store::{Answer, Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Queueing, Renewal},
 };
-
-/// How long a test waits for what should come at once.
-pub(super) const BOUND: Duration = Duration::from_secs(30);
 
 /// The server that all tests share. Absent is a failure, never a skipped test.
 pub(super) fn shared_url() -> String {
@@ -124,6 +122,22 @@ impl Process {
             place: None,
             fair: true,
             owner: Owner::worker("tester").task("billing.charge", format!("id {number}")),
+        }
+    }
+}
+
+/// Asks until a server answers.
+pub(super) async fn answered(store: &RedisStore, ask: &Ask) -> Answer {
+    eventually(|| async { past_trouble(store.acquire(ask).await) }).await
+}
+
+/// The answer, unless the question may be asked again.
+pub(super) fn past_trouble<T>(answer: Result<T, Error>) -> Option<T> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            assert!(error.is_transient(), "{error}");
+            None
         }
     }
 }

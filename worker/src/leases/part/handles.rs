@@ -133,7 +133,7 @@ impl<'a> Asking<'a> {
         let (home, leases, entry) = self.enter()?;
         let address = self.key.to_string();
         let ticket = self.hold.places().take_place(&address);
-        match self.ask(home, leases, Patience::Park(ticket.as_ref())).await? {
+        match self.ask(home, leases, Patience::WaitOrPark(ticket.as_ref())).await? {
             Answer::Granted(lease) => Ok(self.granted(entry, lease)),
             Answer::Parked(place) => {
                 self.hold.parts.get_or_init(Arc::default).park(address.clone(), place.ticket);

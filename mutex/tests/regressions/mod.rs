@@ -1,18 +1,27 @@
 //! One test for each way in which others got stuck or lied, named after it: every store passes all of them.
-#![cfg(feature = "conformance")]
-#![allow(missing_docs, reason = "tests are not documented")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails fails its test")]
 
-mod bare;
 mod clients;
 mod coordinators;
 mod counters;
-mod faulty;
 mod redisson;
 
 use std::sync::Arc;
 
-use celeriac_mutex::{MemoryStore, conformance::Fixture, store::LeaseStore};
+use celeriac_mutex::conformance::Fixture;
+
+#[cfg(feature = "redis")]
+use crate::support::stores::Redis;
+#[cfg(feature = "sqlite")]
+use crate::support::stores::Sqlite;
+use crate::support::{
+    faulty::{Faulty, OPEN},
+    stores::Memory,
+};
+
+/// A network between a process and the store, whole until it is told otherwise.
+fn faulty(fixture: &impl Fixture) -> Arc<Faulty> {
+    Faulty::new(fixture.store(), OPEN)
+}
 
 macro_rules! regressions {
     ($store:ident, $fixture:expr) => {
@@ -54,53 +63,20 @@ macro_rules! regressions {
     };
     (@tests $store:ident, $fixture:expr, $($group:ident::$test:ident)+) => {
         mod $store {
+            use super::*;
+
             $(
                 #[tokio::test]
                 async fn $test() {
-                    crate::$group::$test(&$fixture).await;
+                    $group::$test(&$fixture).await;
                 }
             )+
         }
     };
 }
 
-struct Memory(MemoryStore);
-
-impl Fixture for Memory {
-    fn store(&self) -> Arc<dyn LeaseStore> {
-        Arc::new(self.0.clone())
-    }
-}
-
-regressions!(memory, crate::Memory(celeriac_mutex::MemoryStore::new()));
-
+regressions!(memory, Memory::default());
 #[cfg(feature = "redis")]
-struct Redis;
-
-#[cfg(feature = "redis")]
-impl Fixture for Redis {
-    fn store(&self) -> Arc<dyn LeaseStore> {
-        let url = std::env::var("CELERIAC_TEST_REDIS_URL").expect(
-            "this test needs a Redis server: run it with `cargo xtask test`, or name one in CELERIAC_TEST_REDIS_URL",
-        );
-        // The server may be younger than the longest ttl: nobody is to wait for that here.
-        let options = celeriac_mutex::RedisOptions::default().restart_grace(false);
-        Arc::new(celeriac_mutex::RedisStore::from_url(&url, options).unwrap())
-    }
-}
-
-#[cfg(feature = "redis")]
-regressions!(redis, crate::Redis);
-
+regressions!(redis, Redis);
 #[cfg(feature = "sqlite")]
-struct Sqlite(tempfile::TempDir);
-
-#[cfg(feature = "sqlite")]
-impl Fixture for Sqlite {
-    fn store(&self) -> Arc<dyn LeaseStore> {
-        Arc::new(celeriac_mutex::SqliteStore::new(self.0.path().join("locks.db")))
-    }
-}
-
-#[cfg(feature = "sqlite")]
-regressions!(sqlite, crate::Sqlite(tempfile::tempdir().unwrap()));
+regressions!(sqlite, Sqlite::default());
