@@ -16,3 +16,15 @@ pub(crate) fn reachable(setting: &'static str, address: &str) -> Result<(), Erro
     }
     Err(Error { setting, fault: "this program was built without the feature `tls`".into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_over_tls_needs_the_feature() {
+        reachable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318").unwrap();
+        let said = reachable("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318");
+        assert_eq!(said.is_ok(), cfg!(feature = "tls"));
+    }
+}

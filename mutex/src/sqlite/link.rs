@@ -26,8 +26,11 @@ use crate::{
     store::{Hint, ProcessId},
 };
 
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an answer is waited for: longer than a disk takes that others keep busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the thread has to take leave of a process.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
 pub(super) enum Command {
@@ -122,7 +125,7 @@ impl Link {
         let (answer, done) = oneshot::channel();
         if self.send(Command::Close(process, answer, self.shared.queue())).is_ok() {
             // What is not done now is done by whoever finds that the process has ended.
-            let _ = timeout(PATIENCE, done).await;
+            let _ = timeout(FAREWELL, done).await;
         }
     }
 
