@@ -93,11 +93,9 @@ pub fn holder(path: &DatabasePath) -> String {
     let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
     for file in [LOCK, "-shm", TURN].map(|suffix| path.beside(suffix)) {
         if let Some(pid) = inode(&file).and_then(|inode| holding(&locks, inode)) {
-            if pid == std::process::id() {
-                return format!("{} is being written by this very process; its disk is slow", path.as_path().display());
-            }
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            return format!("{} is locked by process {pid} ({})", file.display(), name.trim());
+            let own = if pid == std::process::id() { ", which is this one: is its disk slow?" } else { "" };
+            return format!("{} is locked by process {pid} ({}){own}", file.display(), name.trim());
         }
     }
     format!("it did not answer in time; {} may be locked by another process", path.as_path().display())

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long an answer is waited for: longer than a disk takes that others keep busy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the thread has to take leave of a process.
 const FAREWELL: Duration = Duration::from_secs(1);
