@@ -11,7 +11,7 @@ use crate::support::{Child, example};
 const LEASES: u64 = 3;
 
 /// Longer than the example waits for a morning that does not come.
-const NIGHT: Duration = Duration::from_secs(270);
+const NIGHT: Duration = Duration::from_secs(150);
 
 /// What the example may take to free a dead worker's leases: its ttl, and a margin.
 const RECOVERY_SECONDS: f64 = 3.0 + 2.0;

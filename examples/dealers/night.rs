@@ -74,7 +74,7 @@ impl Night {
         Journal::open(&folder.join("journal"))?;
 
         let began = Instant::now();
-        let end = began + Duration::from_secs(if options.big { 1800 } else { 240 });
+        let end = began + Duration::from_secs(if options.big { 1800 } else { 120 });
         let (folder, published) = (folder.to_owned(), HashSet::new());
         let night =
             Self { began, end, options, folder, broker, locks, dealers, feeds, published, killed: None, restart: None };

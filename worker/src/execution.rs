@@ -39,8 +39,9 @@ pub(crate) async fn execute<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, de
 }
 
 async fn run<S: Send + Sync + 'static>(shared: Arc<Shared<S>>, delivery: Delivery, span: Span) {
-    shared.meter.received(&delivery, &shared.broker);
-    let prepared = match prepare(&shared, &delivery) {
+    let now = shared.broker.clock().now();
+    shared.meter.received(&delivery, now);
+    let prepared = match prepare(&shared, &delivery, now) {
         Ok(prepared) => prepared,
         Err(decision) => return settle(&shared, Original::Held(delivery), decision).await,
     };

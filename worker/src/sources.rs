@@ -1,20 +1,22 @@
 //! Where a pool's deliveries come from: one queue, or several that share its slots by weight.
 
-use celeriac_broker::{Consumer, Delivery};
+use celeriac_broker::Delivery;
 use futures_util::future::select_all;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Watched;
+
 /// Where a pool's deliveries come from.
 pub(crate) enum Sources {
     /// One queue.
-    One(Box<dyn Consumer>),
+    One(Watched),
     /// Several queues, picked by weight among those that have something.
     Weighted(Weighted),
 }
 
 impl Sources {
-    pub(crate) fn new(mut consumers: Vec<(Box<dyn Consumer>, u32)>, stop: &CancellationToken) -> Self {
+    pub(crate) fn new(mut consumers: Vec<(Watched, u32)>, stop: &CancellationToken) -> Self {
         match consumers.pop() {
             Some((only, _)) if consumers.is_empty() => Self::One(only),
             last => Self::Weighted(Weighted::new(consumers.into_iter().chain(last), stop)),
@@ -40,7 +42,7 @@ impl Sources {
     }
 }
 
-async fn drain(mut consumer: Box<dyn Consumer>) -> Vec<Delivery> {
+async fn drain(mut consumer: Watched) -> Vec<Delivery> {
     consumer.stop().await;
     let mut left = Vec::new();
     while let Some(delivery) = consumer.next().await {
@@ -66,7 +68,7 @@ struct Source {
 }
 
 impl Weighted {
-    fn new(consumers: impl Iterator<Item = (Box<dyn Consumer>, u32)>, stop: &CancellationToken) -> Self {
+    fn new(consumers: impl Iterator<Item = (Watched, u32)>, stop: &CancellationToken) -> Self {
         let mut fetchers = JoinSet::new();
         let sources = consumers
             .map(|(consumer, weight)| {
@@ -134,11 +136,7 @@ impl Weighted {
 }
 
 /// Fetches one delivery ahead until the worker stops.
-async fn fetch(
-    mut consumer: Box<dyn Consumer>,
-    send: mpsc::Sender<Delivery>,
-    stop: CancellationToken,
-) -> Vec<Delivery> {
+async fn fetch(mut consumer: Watched, send: mpsc::Sender<Delivery>, stop: CancellationToken) -> Vec<Delivery> {
     loop {
         tokio::select! {
             biased;

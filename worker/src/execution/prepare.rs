@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use celeriac_broker::{
     Delivery, LockSpec, Outcome, Reason, Request, TaskOptions,
@@ -32,12 +32,12 @@ pub(super) struct Prepared<S> {
 pub(super) fn prepare<S: Send + Sync + 'static>(
     shared: &Shared<S>,
     delivery: &Delivery,
+    now: SystemTime,
 ) -> Result<Prepared<S>, Decision> {
     size(shared, delivery)?;
     let request =
         Request::decode(&delivery.message).map_err(|fault| reject(&Rejection::new(fault.reason, &fault.fault)))?;
     deliveries(shared, delivery)?;
-    let now = shared.broker.clock().now();
     if request.expires.is_some_and(|expires| expires <= now) {
         return Err(Decision::Finish { outcome: Outcome::Expired, reason: Reason::Expired, note: None });
     }

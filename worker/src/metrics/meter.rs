@@ -4,7 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use celeriac_broker::{Broker, Consumer, Delivery, Error as BrokerError, LockKind, Outcome, QueueName, Reason};
@@ -153,17 +153,17 @@ impl Meter {
     }
 
     /// A consumer whose registration readiness depends on.
-    pub(crate) fn watch(&self, queue: &QueueName, consumer: Box<dyn Consumer>) -> Box<dyn Consumer> {
-        let Some(on) = self.on() else { return consumer };
+    pub(crate) fn watch(&self, queue: &QueueName, consumer: Box<dyn Consumer>) -> Watched {
+        let Some(on) = self.on() else { return Watched::unseen(consumer) };
         let (watched, connected) = Watched::new(consumer);
         on.metrics.hub.health.mind(queue.clone(), connected);
-        Box::new(watched)
+        watched
     }
 
     /// A slot has taken a delivery.
-    pub(crate) fn received(&self, delivery: &Delivery, broker: &Broker) {
+    pub(crate) fn received(&self, delivery: &Delivery, now: SystemTime) {
         if let Some(on) = self.on() {
-            on.book.received(delivery, broker.clock().now());
+            on.book.received(delivery, now);
         }
     }
 

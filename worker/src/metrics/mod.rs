@@ -23,7 +23,10 @@ use prometheus::{
 };
 
 use self::hub::Hub;
-pub(crate) use self::meter::{Meter, Setup, Slots};
+pub(crate) use self::{
+    meter::{Meter, Setup, Slots},
+    watched::Watched,
+};
 use crate::Error;
 
 /// The metrics and the health of one worker; a cheap handle.

@@ -1,6 +1,9 @@
 //! Stands in for the module of that name where the feature `metrics` is off: nothing is counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use celeriac_broker::{Broker, Consumer, Delivery, Error as BrokerError, Outcome, QueueName, Reason};
 
@@ -37,11 +40,11 @@ impl Meter {
         Slots
     }
 
-    pub(crate) fn watch(&self, _queue: &QueueName, consumer: Box<dyn Consumer>) -> Box<dyn Consumer> {
-        consumer
+    pub(crate) fn watch(&self, _queue: &QueueName, consumer: Box<dyn Consumer>) -> Watched {
+        Watched(consumer)
     }
 
-    pub(crate) fn received(&self, _delivery: &Delivery, _broker: &Broker) {}
+    pub(crate) fn received(&self, _delivery: &Delivery, _now: SystemTime) {}
 
     pub(crate) fn ran(&self, _task: &str, _elapsed: Duration) {}
 
@@ -52,6 +55,20 @@ impl Meter {
     pub(crate) fn ack_lost(&self) {}
 
     pub(crate) fn repeated(&self, _error: &BrokerError) {}
+}
+
+/// A consumer as it is.
+#[derive(Debug)]
+pub(crate) struct Watched(Box<dyn Consumer>);
+
+impl Watched {
+    pub(crate) async fn next(&mut self) -> Option<Delivery> {
+        self.0.next().await
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.0.stop().await;
+    }
 }
 
 /// Nothing that runs.

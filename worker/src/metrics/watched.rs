@@ -6,52 +6,60 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use celeriac_broker::{Consumer, Delivery};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often a consumer that is given nothing is asked whether it is registered.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A consumer that says, where others can read it, whether it is registered.
+/// A consumer that says, where others can read it, whether it is registered; if anybody wants to know.
+///
+/// Not a [`Consumer`] itself, as one more future in a box for each delivery is a good part of what metrics cost.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     consumer: Box<dyn Consumer>,
+    watch: Option<Watch>,
+}
+
+#[derive(Debug)]
+struct Watch {
     connected: Arc<AtomicBool>,
     looks: Interval,
 }
 
 impl Watched {
+    /// Nobody wants to know.
+    pub(super) fn unseen(consumer: Box<dyn Consumer>) -> Self {
+        Self { consumer, watch: None }
+    }
+
     pub(super) fn new(consumer: Box<dyn Consumer>) -> (Self, Arc<AtomicBool>) {
         let connected = Arc::new(AtomicBool::new(consumer.is_connected()));
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        (Self { consumer, connected: connected.clone(), looks }, connected)
+        let watch = Watch { connected: connected.clone(), looks };
+        (Self { consumer, watch: Some(watch) }, connected)
     }
-}
 
-#[async_trait]
-impl Consumer for Watched {
-    async fn next(&mut self) -> Option<Delivery> {
+    /// As the consumer's.
+    pub(crate) async fn next(&mut self) -> Option<Delivery> {
+        let Some(Watch { connected, looks }) = &mut self.watch else { return self.consumer.next().await };
         loop {
             tokio::select! {
                 biased;
                 // A delivery that is ready asks no clock.
                 delivery = self.consumer.next() => {
-                    self.connected.store(delivery.is_some(), Ordering::Relaxed);
+                    connected.store(delivery.is_some(), Ordering::Relaxed);
                     return delivery;
                 }
-                _ = self.looks.tick() => {}
+                _ = looks.tick() => {}
             }
-            self.connected.store(self.consumer.is_connected(), Ordering::Relaxed);
+            connected.store(self.consumer.is_connected(), Ordering::Relaxed);
         }
     }
 
-    async fn stop(&mut self) {
+    /// As the consumer's.
+    pub(crate) async fn stop(&mut self) {
         self.consumer.stop().await;
-    }
-
-    fn is_connected(&self) -> bool {
-        self.consumer.is_connected()
     }
 }

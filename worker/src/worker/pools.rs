@@ -11,7 +11,7 @@ use crate::{
     Error, Pool,
     decide::Decision,
     execution::{Original, execute, settle},
-    metrics::Slots,
+    metrics::{Slots, Watched},
     shared::Shared,
     signals::StopRequests,
     sources::Sources,
@@ -115,7 +115,7 @@ impl Pools {
     }
 }
 
-async fn subscribe<S>(shared: &Shared<S>, spec: &PoolSpec) -> Result<Vec<(Box<dyn Consumer>, u32)>, Error> {
+async fn subscribe<S>(shared: &Shared<S>, spec: &PoolSpec) -> Result<Vec<(Watched, u32)>, Error> {
     let mut consumers = Vec::with_capacity(spec.queues.len());
     for (queue, weight) in &spec.queues {
         // Queues that share slots need one more each: a queue with nothing at hand when a slot frees would lose its turn.
@@ -147,7 +147,7 @@ async fn consume<S>(shared: &Shared<S>, subscription: Subscription) -> Result<Bo
 /// fetched and not started.
 async fn run<S: Send + Sync + 'static>(
     shared: Arc<Shared<S>>,
-    consumers: Vec<(Box<dyn Consumer>, u32)>,
+    consumers: Vec<(Watched, u32)>,
     concurrency: u16,
     busy: Slots,
     tracker: TaskTracker,
