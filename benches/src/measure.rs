@@ -22,6 +22,11 @@ impl Settings {
         Self { blocks: 3, quick: true }
     }
 
+    /// So many times as many blocks: for a difference that is smaller than that of two blocks.
+    pub(crate) fn times(self, times: usize) -> Self {
+        Self { blocks: if self.quick { self.blocks } else { self.blocks * times }, ..self }
+    }
+
     /// `full` operations, or a twentieth of them.
     pub(crate) fn operations(&self, full: u64) -> u64 {
         if self.quick { full / 20 } else { full }

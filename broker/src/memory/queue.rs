@@ -13,6 +13,8 @@ pub(super) struct Slots {
     entries: BTreeMap<u64, Entry>,
     /// Entries whose time has come, in the order of delivery.
     ready: BTreeSet<(Rank, u64)>,
+    /// The same in the order in which their time came.
+    waiting: BTreeSet<(Instant, u64)>,
     /// Entries whose time has not.
     delayed: BTreeSet<(Instant, u64)>,
     claims: BTreeMap<u64, Claim>,
@@ -58,6 +60,7 @@ impl Slots {
     fn make_ready(&mut self, sequence: u64) {
         if let Some(entry) = self.entries.get(&sequence) {
             self.ready.insert((Reverse(entry.message.priority()), sequence));
+            self.waiting.insert((entry.due, sequence));
         }
     }
 
@@ -76,6 +79,7 @@ impl Slots {
                 let suspect = entry.deaths >= isolate_after;
                 let delivered = (entry.message.clone(), entry.deaths.saturating_add(1));
                 self.ready.remove(&slot);
+                self.waiting.remove(&(entry.due, slot.1));
                 self.claims.insert(claim, Claim { entry: slot.1, process, suspect });
                 Ok(delivered)
             }
@@ -118,7 +122,9 @@ impl Slots {
 
     pub(super) fn remove_ready(&mut self, slot: (Rank, u64)) {
         self.ready.remove(&slot);
-        self.entries.remove(&slot.1);
+        if let Some(entry) = self.entries.remove(&slot.1) {
+            self.waiting.remove(&(entry.due, slot.1));
+        }
     }
 
     pub(super) fn counts(&self) -> (usize, usize, usize) {
@@ -131,6 +137,6 @@ impl Slots {
 
     /// When the oldest ready entry became ready.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.ready.iter().filter_map(|(_, sequence)| Some(self.entries.get(sequence)?.due)).min()
+        self.waiting.first().map(|(due, _)| *due)
     }
 }
