@@ -59,8 +59,8 @@ pub enum Error {
         queue: QueueName,
     },
 
-    /// The broker said no to this message, as often as it was offered within a second (a queue at its limit, or one without a leader);
-    /// it was not published.
+    /// The broker said no to this message, as often as it was offered for most of the publish timeout (a queue at its
+    /// limit, or one without a leader); it was not published.
     #[error("the broker rejected task {id} for queue {queue}")]
     Nacked {
         /// The task's id.

@@ -97,15 +97,28 @@ pub(crate) struct Restart {
     pub(crate) work_after: Duration,
 }
 
+/// Of each entry: whether the next one of its task in its worker says how a run ended. A worker that ran a task before, and was killed
+/// while it ran it again, has not ended that run.
+fn ends(journal: &[Entry]) -> Vec<bool> {
+    let mut next = HashMap::new();
+    let mut ends: Vec<_> = journal
+        .iter()
+        .rev()
+        .map(|entry| next.insert((&entry.id, entry.pid), entry.event).is_some_and(|event| event != Event::Begun))
+        .collect();
+    ends.reverse();
+    ends
+}
+
 /// What the journal says of each kind of task.
 pub(crate) fn runs(journal: &[Entry]) -> BTreeMap<String, Runs> {
     let run = |entry: &Entry| (entry.id.clone(), entry.pid);
-    let ended: HashSet<_> = journal.iter().filter(|entry| entry.event != Event::Begun).map(run).collect();
+    let ends = ends(journal);
     let mut running: HashMap<&str, HashSet<_>> = HashMap::new();
     // Of each task: how often it was run, and given back before.
     let mut handed_out: BTreeMap<(&str, &str), (u32, u32)> = BTreeMap::new();
     let mut all: BTreeMap<String, Runs> = BTreeMap::new();
-    for entry in journal {
+    for (entry, ends) in journal.iter().zip(ends) {
         let runs = all.entry(entry.task.clone()).or_default();
         let now = running.entry(&entry.task).or_default();
         match entry.event {
@@ -115,7 +128,7 @@ pub(crate) fn runs(journal: &[Entry]) -> BTreeMap<String, Runs> {
                 *times += 1;
                 *deferrals = entry.deferrals.max(*deferrals);
                 // A run that was killed is not seen to end.
-                if ended.contains(&run(entry)) {
+                if ends {
                     now.insert(run(entry));
                     runs.at_once = runs.at_once.max(now.len());
                 }

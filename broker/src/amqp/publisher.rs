@@ -27,9 +27,9 @@ use super::{
 };
 use crate::{Error, Message, Queue, QueueName, transport::Destination};
 
-/// For how long a message that the broker says no to is offered again. A quorum queue does so while it has no leader: a moment after
-/// it was declared, or lost one. A queue at its limit may have room by then.
-const OFFERED_AGAIN: Duration = Duration::from_secs(1);
+/// For which part of a publish's time a message that the broker says no to is offered again. A quorum queue does so while it has no
+/// leader: a moment after it was declared, or lost one. A queue at its limit may have room by then.
+const OFFERED_AGAIN: f64 = 0.8;
 
 #[derive(Debug)]
 pub(super) struct Publisher {
@@ -45,6 +45,7 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 enum Phase {
     Connecting,
+    Declaring,
     Blocked(String),
     Sent,
     Rejected,
@@ -98,6 +99,7 @@ impl Publisher {
             Ok(result) => result,
             Err(_) => Err(match phase {
                 Phase::Connecting => Fault::timed_out("connecting").into_error(&self.address),
+                Phase::Declaring => Fault::timed_out("declaring the queue").into_error(&self.address),
                 Phase::Blocked(message) => Error::Blocked { address: self.address.clone(), message },
                 Phase::Rejected => rejected(message, &queue.name),
                 Phase::Sent => unconfirmed(message, &queue.name, std::io::Error::from(std::io::ErrorKind::TimedOut)),
@@ -113,14 +115,19 @@ impl Publisher {
         delay: Duration,
         phase: &mut Phase,
     ) -> Result<(), Error> {
-        let (mut retried, mut rejected_since) = (false, None::<Instant>);
+        let began = Instant::now();
+        let (mut retried, mut rejected) = (false, false);
         loop {
-            if rejected_since.is_none() {
+            if !rejected {
                 *phase = Phase::Connecting;
             }
             let channel = self.channel().await.map_err(|fault| fault.into_error(&self.address))?;
             let link = &channel.link;
-            let levels = match link.declared.ready(&queue.name, !delay.is_zero()) {
+            let ready = link.declared.ready(&queue.name, !delay.is_zero());
+            if ready.is_none() && !rejected {
+                *phase = Phase::Declaring;
+            }
+            let levels = match ready {
                 Some(levels) => levels,
                 // Boxed, as below: every publish in flight would have to have room for what is hardly ever done.
                 None => match Box::pin(link.declare(queue, !delay.is_zero())).await {
@@ -149,9 +156,10 @@ impl Publisher {
             match channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await {
                 Ok(Receipt::Taken) => return Ok(()),
                 Ok(Receipt::Rejected) => {
-                    if rejected_since.get_or_insert_with(Instant::now).elapsed() >= OFFERED_AGAIN {
-                        return Err(rejected(message, &queue.name));
+                    if began.elapsed() >= self.timeout.mul_f64(OFFERED_AGAIN) {
+                        return Err(self::rejected(message, &queue.name));
                     }
+                    rejected = true;
                     *phase = Phase::Rejected;
                     Box::pin(tokio::time::sleep(Duration::from_millis(rand::random_range(20..60)))).await;
                 }

@@ -24,6 +24,9 @@ const ERLANG: &str = "-start_epmd false -kernel inet_dist_use_interface {127,0,0
         true -> catch disk_log:sync(latest_log), file:delete(\"write-down\"); \
         false -> ok end, Loop() end)'";
 
+/// What operators are told to set, so that the tests run with it.
+const ADVANCED: &str = include_str!("../../../grafana/rabbitmq-advanced.config");
+
 /// A RabbitMQ server of our own, with a node name, ports, an epmd and a data folder that nobody else uses, all of it on
 /// 127.0.0.1. Killed when dropped.
 #[derive(Debug)]
@@ -79,6 +82,7 @@ impl Rabbit {
             None => ("[].", String::new()),
         };
         folder.write("enabled_plugins", plugins)?;
+        folder.write("advanced.config", ADVANCED)?;
         folder.write("rabbitmq.conf", &format!("log.console.level = info\n{listener}{}", options.configuration))?;
 
         let epmd_port = free_port()?;
@@ -206,6 +210,7 @@ impl Rabbit {
             .env("RUNNING_UNDER_SYSTEMD", "1")
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
             .env("RABBITMQ_CONFIG_FILE", within("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", within("advanced.config"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", within("enabled_plugins"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", within("generated"))
             .env("RABBITMQ_PLUGINS_EXPAND_DIR", within("plugins"))
