@@ -68,7 +68,7 @@ pub(crate) async fn within(
         let asked = *cancel.borrow();
         tokio::select! {
             biased;
-            loss = hold.loss(revoked), if hold.is_any() => match loss {
+            loss = hold.loss(revoked), if hold.may_lose() => match loss {
                 Loss::Lost(text) => return stopped(Ended::LeaseLost(text)),
                 Loss::Revoked => {
                     revoked = true;

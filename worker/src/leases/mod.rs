@@ -15,6 +15,7 @@ use std::{
 
 use celeriac_mutex::Lease;
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 
 use self::part::Parts;
 pub use self::part::{TaskLease, TaskMutex, TaskSemaphore};
@@ -39,6 +40,8 @@ pub(crate) struct Hold {
     places: Mutex<Kept>,
     /// What the handler asks for beside them.
     parts: OnceLock<Arc<Parts>>,
+    /// Tells who watches for losses that there is one lease more to watch.
+    parts_changed: Notify,
     /// When nothing is renewed any more.
     until: Option<Instant>,
 }
@@ -60,12 +63,12 @@ impl Hold {
                 held.lease.stop_renewing_at(until);
             }
         }
-        Self { home, held, places: Mutex::new(places), parts: OnceLock::new(), until }
+        Self { home, held, places: Mutex::new(places), parts: OnceLock::new(), parts_changed: Notify::new(), until }
     }
 
-    /// Whether the task has locks of its own.
-    pub(crate) fn is_any(&self) -> bool {
-        !self.held.is_empty()
+    /// Whether the run may hold anything: it has leases of its own, or could ask for some.
+    pub(crate) fn may_lose(&self) -> bool {
+        !self.held.is_empty() || self.home.is_some()
     }
 
     /// The lease of that label or address.
@@ -100,7 +103,7 @@ impl Hold {
 
     /// Releases the task's own leases. What the handler has asked for is released when it is dropped.
     pub(crate) async fn release(&self) {
-        if self.is_any() {
+        if !self.held.is_empty() {
             release(&self.held).await;
         }
     }

@@ -3,10 +3,12 @@
 mod guard;
 mod handles;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use celeriac_broker::TaskError;
-use celeriac_mutex::Ticket;
+use celeriac_mutex::{Lease, LeaseLost, Ticket};
+
+use super::loss::lost;
 
 pub use self::{
     guard::TaskLease,
@@ -19,10 +21,12 @@ pub(super) struct Parts(Mutex<Asked>);
 
 #[derive(Debug, Default)]
 struct Asked {
-    /// What it holds, by address, with the token; none while it is being asked for.
-    held: Vec<(String, Option<u64>)>,
+    /// What it holds, by address; none while it is being asked for, or released.
+    held: Vec<(String, Option<Arc<Lease>>)>,
     /// The places in line of what was busy.
     parked: Vec<(String, Ticket)>,
+    /// What befell a lease before the handler let go of it.
+    lost: Option<String>,
 }
 
 impl Parts {
@@ -32,7 +36,21 @@ impl Parts {
 
     pub(super) fn fences(&self) -> Vec<(String, u64)> {
         let held = &self.lock().held;
-        held.iter().filter_map(|(address, token)| Some((address.clone(), (*token)?))).collect()
+        let token = |lease: &Arc<Lease>| lease.fencing_token().get();
+        held.iter().filter_map(|(address, lease)| Some((address.clone(), lease.as_ref().map(token)?))).collect()
+    }
+
+    /// What is held now.
+    pub(super) fn leases(&self) -> Vec<Arc<Lease>> {
+        let asked = self.lock();
+        let held = asked.held.iter().filter_map(|(_, lease)| lease.clone());
+        held.filter(|lease| lease.lost_reason() != Some(LeaseLost::Released)).collect()
+    }
+
+    /// The first lease that was lost before the handler let go of it.
+    pub(super) fn lost(&self) -> Option<String> {
+        let lost_before = self.lock().lost.clone();
+        lost_before.or_else(|| self.leases().iter().find_map(|lease| lost(lease)))
     }
 
     pub(super) fn parked(&self) -> Vec<(String, Ticket)> {
@@ -53,10 +71,22 @@ impl Parts {
         Ok(())
     }
 
-    fn granted(&self, address: &str, token: u64) {
+    fn granted(&self, address: &str, lease: Arc<Lease>) {
         let mut asked = self.lock();
         if let Some((_, entered)) = asked.held.iter_mut().find(|(entered, _)| entered == address) {
-            *entered = Some(token);
+            *entered = Some(lease);
+        }
+    }
+
+    /// The handler lets go of a lease: what befell it is remembered, and what befalls it from now on is not asked for.
+    fn let_go(&self, address: &str) {
+        let mut asked = self.lock();
+        let entered = asked.held.iter_mut().find(|(entered, _)| entered == address);
+        if let Some(lease) = entered.and_then(|(_, lease)| lease.take())
+            && lease.lost_reason() != Some(LeaseLost::Released)
+            && let Some(text) = lost(&lease)
+        {
+            asked.lost.get_or_insert(text);
         }
     }
 

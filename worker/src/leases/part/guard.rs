@@ -5,10 +5,13 @@ use celeriac_mutex::{Error, Lease, Released};
 use super::Parts;
 
 /// A lease that a handler holds for a part of its run. Dropping it releases it in the background.
+///
+/// When it is lost, the run ends as it does for a lease of the task's own locks: its future is dropped, the attempt has failed, and the
+/// reason is `lease_lost`. When an operator revokes it, the run is asked to stop.
 #[must_use = "the lock is released when this is dropped"]
 pub struct TaskLease {
-    lease: Lease,
-    _entry: Entry,
+    lease: Arc<Lease>,
+    entry: Entry,
 }
 
 /// A lock's presence among what a run holds.
@@ -23,13 +26,19 @@ impl Entry {
     }
 
     pub(super) fn granted(self, lease: Lease) -> TaskLease {
-        self.parts.granted(&self.address, lease.fencing_token().get());
-        TaskLease { lease, _entry: self }
+        let lease = Arc::new(lease);
+        self.parts.granted(&self.address, lease.clone());
+        TaskLease { lease, entry: self }
+    }
+
+    fn let_go(&self) {
+        self.parts.let_go(&self.address);
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.let_go();
         self.parts.leave(&self.address);
     }
 }
@@ -43,6 +52,7 @@ impl TaskLease {
     /// # Cancel safety
     /// Dropping the future leaves the rest to the background.
     pub async fn release(self) -> Result<Released, Error> {
+        self.entry.let_go();
         self.lease.end().await
     }
 }

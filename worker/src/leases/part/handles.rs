@@ -183,6 +183,8 @@ impl<'a> Asking<'a> {
         if let Some(until) = self.hold.until {
             lease.stop_renewing_at(until);
         }
-        entry.granted(lease)
+        let lease = entry.granted(lease);
+        self.hold.parts_changed.notify_one();
+        lease
     }
 }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use celeriac_broker::{Outcome, Reason};
+use celeriac_mutex::Locks;
 
-use super::{Crowd, harness, locked, mutex, semaphore};
+use super::{Crowd, harness, harness_on, locked, mutex, semaphore};
 
 const HOLD: Duration = Duration::from_secs(1);
 
@@ -81,9 +82,22 @@ async fn a_task_that_waits_keeps_its_slot_and_is_not_deferred() {
 
 #[tokio::test]
 async fn a_task_that_has_waited_long_enough_is_deferred() {
-    let (mut harness, _) = harness(|_, _| async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok(())
+    let locks = Locks::from_url("memory://").unwrap();
+    let store = locks.clone();
+    let mut harness = harness_on(locks, move |_, n| {
+        let store = store.clone();
+        async move {
+            // The first one keeps the lock until the second one has a place in line instead of a slot.
+            let key = store.mutex("m").key("a").lock_key().clone();
+            let is_away = async || {
+                let state = store.inspect(&key).await.unwrap();
+                state.is_some_and(|state| state.waiters.iter().any(|waiter| waiter.due.is_some()))
+            };
+            while n == 1 && !is_away().await {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        }
     });
     harness.publish(locked(1, [mutex("a")])).await.unwrap();
     let second = harness.publish(locked(2, [mutex("a").busy("wait briefly")])).await.unwrap();

@@ -160,3 +160,97 @@ async fn a_worker_that_stops_gives_its_leases_back_at_once() {
     assert_eq!(report.given_back, 1, "{report}");
     assert!(locks.mutex("m").key("a").try_lock().await.unwrap().is_some());
 }
+
+/// What a handler does with a lease that it holds for a part of its run, once that is lost.
+enum Then {
+    Waits,
+    LetsGo,
+    Releases,
+}
+
+/// Runs a task whose first attempt loses the lease of a part.
+async fn part_lost(then: fn() -> Then) {
+    let locks = Locks::from_url("memory://").unwrap();
+    let mut harness = harness_on(locks.clone(), move |ctx, _| {
+        let locks = locks.clone();
+        async move {
+            if ctx.attempt() == 1 {
+                let part = ctx.mutex("part", "a").ttl(TTL).lock().await?;
+                take_away(&locks, &part).await;
+                match then() {
+                    Then::Waits => std::future::pending::<()>().await,
+                    // It awaits nothing that would let the worker drop it.
+                    Then::LetsGo => {
+                        while part.lost_reason().is_none() {
+                            std::thread::yield_now();
+                        }
+                        drop(part);
+                    }
+                    Then::Releases => {
+                        while part.lost_reason().is_none() {
+                            std::thread::yield_now();
+                        }
+                        part.release().await?;
+                    }
+                }
+            }
+            Ok(())
+        }
+    });
+    let sent = harness.publish(locked(1, [])).await.unwrap();
+    let run = tokio::time::timeout(Duration::from_secs(20), harness.run_until_idle());
+    let report = run.await.expect("the run ends when a lease is lost").unwrap();
+    report.assert_outcomes(&sent.id, &[Outcome::Retried, Outcome::Succeeded]);
+    let first = report.of(&sent.id).next().unwrap();
+    assert_eq!(first.reason, Reason::LeaseLost);
+    assert!(first.error.as_deref().unwrap().contains("mutex:part:a"), "{first:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_loses_the_lease_of_a_part_is_dropped_and_retried_with_that_reason() {
+    part_lost(|| Then::Waits).await;
+}
+
+#[tokio::test]
+async fn a_part_that_was_done_without_its_lease_is_not_reported_as_done() {
+    part_lost(|| Then::LetsGo).await;
+    part_lost(|| Then::Releases).await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_after_it_has_let_go_of_a_part() {
+    let mut harness = harness_on(Locks::from_url("memory://").unwrap(), |ctx, _| async move {
+        let taken = async |part| ctx.mutex("part", part).ttl(TTL).lock().await;
+        taken("a").await?.release().await?;
+        drop(taken("b").await?);
+        // Their leases would have ended by now.
+        tokio::time::sleep(2 * TTL).await;
+        Ok(())
+    });
+    let sent = harness.publish(locked(1, [])).await.unwrap();
+    harness.run_until_idle().await.unwrap().assert_outcomes(&sent.id, &[Outcome::Succeeded]);
+}
+
+#[tokio::test]
+async fn a_run_whose_part_is_revoked_is_asked_to_stop_and_put_off_without_an_attempt() {
+    let locks = Locks::from_url("memory://").unwrap();
+    let mut harness = harness_on(locks.clone(), move |ctx, _| {
+        let locks = locks.clone();
+        async move {
+            if ctx.request().deferrals == 0 {
+                let part = ctx.mutex("part", "a").lock().await?;
+                assert!(locks.revoke(part.key(), part.id()).await.unwrap());
+                assert_eq!(ctx.cancelled().await, CancelReason::Revoked);
+                part.ensure_valid().expect_err("it is asked back");
+                return Err(TaskError::new("as you wish"));
+            }
+            assert_eq!(ctx.attempt(), 1, "no attempt was counted");
+            Ok(())
+        }
+    });
+    let sent = harness.publish(locked(1, [])).await.unwrap();
+    let run = tokio::time::timeout(Duration::from_secs(20), harness.run_until_idle());
+    let report = run.await.expect("the run is asked to stop").unwrap();
+    report.assert_outcomes(&sent.id, &[Outcome::Deferred, Outcome::Succeeded]);
+    assert_eq!(report.of(&sent.id).next().unwrap().reason, Reason::LeaseRevoked);
+}
