@@ -1,12 +1,14 @@
 //! What is asked of a running Prometheus.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use crate::support::eventually_ok;
 
 /// Seconds since 1970.
 pub(super) fn now() -> f64 {
@@ -48,16 +50,13 @@ pub(super) async fn numbers(port: u16, expr: &str, start: f64) -> Result<Vec<f64
 
 /// Waits until an expression has a value other than 0.
 pub(super) async fn until(port: u16, expr: &str, bound: Duration) {
-    let begun = Instant::now();
-    loop {
+    eventually_ok(bound, || async {
         let data =
             ask(port, "/api/v1/query", &[("query", expr)]).await.unwrap_or_else(|error| panic!("{expr}: {error}"));
         let values = data["result"].as_array().unwrap().iter();
         let mut values = values.filter_map(|series| series["value"][1].as_str()?.parse::<f64>().ok());
-        if values.any(|value| value != 0.0 && !value.is_nan()) {
-            return;
-        }
-        assert!(begun.elapsed() < bound, "{expr} does not come within {bound:?}: {data}");
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+        let is_there = values.any(|value| value != 0.0 && !value.is_nan());
+        if is_there { Ok(()) } else { Err(format!("{expr} is {data}")) }
+    })
+    .await;
 }

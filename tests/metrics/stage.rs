@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use celeriac::{Broker, Locks, Worker, WorkerBuilder, prelude::*};
@@ -13,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{BOUND, binary, eventually};
+use crate::support::{BOUND, binary, eventually, eventually_ok};
 
 /// Ends as it is told.
 #[task(name = "seen.end", queue = "seen", retry(max_attempts = 2, backoff = "10ms..10ms", jitter = none))]
@@ -87,30 +87,21 @@ impl Running {
 
     /// Waits until a scrape shows what is wanted.
     pub(super) async fn until(&self, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
-        let begun = Instant::now();
-        loop {
+        let wanted = &wanted;
+        eventually_ok(BOUND, || async move {
             let scrape = self.scrape().await;
-            if wanted(&scrape) {
-                return scrape;
-            }
-            assert!(begun.elapsed() < BOUND, "it does not come; what is there:\n{}", scrape.0);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            if wanted(&scrape) { Ok(scrape) } else { Err(scrape.0) }
+        })
+        .await
     }
 
     /// Waits until a probe answers with `status`, and returns its body.
     pub(super) async fn probe(&self, path: &str, status: u16) -> String {
-        let mut last = String::new();
-        let begun = Instant::now();
-        while begun.elapsed() < BOUND {
+        eventually_ok(BOUND, || async {
             let (came, body) = self.get(path).await;
-            if came == status {
-                return body;
-            }
-            last = body;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{path} does not come to {status}: {last}")
+            if came == status { Ok(body) } else { Err(format!("{path} answers {came}: {body}")) }
+        })
+        .await
     }
 
     pub(super) async fn end(mut self) {

@@ -14,4 +14,4 @@ pub use paths::{binary, example};
 pub use proxy::Proxy;
 pub use rabbit::PrivateRabbit;
 pub use services::{amqp_url, promtool, python, redis_url, unique};
-pub use wait::{BOUND, eventually, within};
+pub use wait::{BOUND, eventually, eventually_ok, within};

@@ -1,6 +1,6 @@
 //! Waiting with a bound.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
@@ -18,14 +18,31 @@ pub fn eventually<T, F>(bound: Duration, mut ask: impl FnMut() -> F) -> impl Fut
 where
     F: Future<Output = Option<T>>,
 {
+    eventually_ok(bound, move || {
+        let asked = ask();
+        async move { asked.await.ok_or("nothing") }
+    })
+}
+
+/// The same for an answer that says what it lacks.
+///
+/// # Panics
+/// After `bound`, with the last such answer.
+#[track_caller]
+pub fn eventually_ok<T, E, F>(bound: Duration, mut ask: impl FnMut() -> F) -> impl Future<Output = T>
+where
+    E: Display,
+    F: Future<Output = Result<T, E>>,
+{
     let caller = std::panic::Location::caller();
     async move {
         let end = Instant::now() + bound;
         loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            assert!(Instant::now() < end, "what {caller} waits for did not come within {bound:?}");
+            let lacking = match ask().await {
+                Ok(answer) => return answer,
+                Err(lacking) => lacking,
+            };
+            assert!(Instant::now() < end, "what {caller} waits for did not come within {bound:?}, but {lacking}");
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -1,81 +1,15 @@
-//! A second process: this test binary again, told by its environment what to do.
+//! What a second process of these tests does.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, Command, Stdio},
-    time::{Duration, Instant},
-};
+#[path = "../../../tests/support/twin.rs"]
+mod twin;
+
+use std::time::{Duration, Instant};
 
 use celeriac_broker::Broker;
-use tokio::{sync::mpsc, time::timeout};
 
-use crate::support::{PATIENCE, consume, id, receive};
-
-const ROLE: &str = "CELERIAC_TEST_CHILD";
-const URL: &str = "CELERIAC_TEST_CHILD_URL";
-const PREFIX: &str = "child: ";
-
-/// A process of its own; it is killed when it is dropped.
-pub(crate) struct Process {
-    child: Child,
-    input: ChildStdin,
-    said: mpsc::UnboundedReceiver<String>,
-}
-
-impl Process {
-    pub(crate) fn start(role: &str, url: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child::plays_its_role", "--nocapture", "--test-threads=1"])
-            .envs([(ROLE, role), (URL, url)])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, said) = mpsc::unbounded_channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // The test harness writes its own words, and no end of line before ours.
-                if let Some((_, said)) = line.split_once(PREFIX) {
-                    let _ = sender.send(said.to_owned());
-                }
-            }
-        });
-        Self { child, input, said }
-    }
-
-    /// What it says next.
-    pub(crate) async fn says(&mut self) -> String {
-        timeout(PATIENCE, self.said.recv()).await.expect("the child speaks").expect("the child lives")
-    }
-
-    pub(crate) fn tell(&mut self, word: &str) {
-        writeln!(self.input, "{word}").unwrap();
-        self.input.flush().unwrap();
-    }
-
-    /// SIGKILL.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn say(words: &str) {
-    println!("{PREFIX}{words}");
-}
+pub(crate) use self::twin::Process;
+use self::twin::say;
+use crate::support::{consume, id, receive};
 
 /// Waits for the parent's next word.
 fn told() -> String {
@@ -85,7 +19,7 @@ fn told() -> String {
 /// Does nothing where nobody has started it as a child.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn plays_its_role() {
-    let (Ok(role), Ok(url)) = (std::env::var(ROLE), std::env::var(URL)) else { return };
+    let Some((role, url)) = twin::role() else { return };
     let broker = Broker::new(&url).unwrap();
     match role.as_str() {
         "hold" => hold(&broker).await,

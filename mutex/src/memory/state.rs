@@ -70,18 +70,6 @@ impl World for Here<'_> {
         self.now
     }
 
-    fn expiring(&self) -> bool {
-        true
-    }
-
-    fn is_dead(&self, _: &ProcessId) -> bool {
-        false
-    }
-
-    fn grace_until(&self) -> Option<Micros> {
-        None
-    }
-
     fn tell(&mut self, process: &ProcessId, news: News) -> bool {
         let hint = news.about(self.key);
         // A full channel loses the hint, but somebody is there.

@@ -91,14 +91,21 @@ pub trait World {
     /// The store's clock.
     fn now(&self) -> Micros;
 
-    /// Whether leases end by time. Otherwise they end when [`is_dead`](Self::is_dead) says so.
-    fn expiring(&self) -> bool;
+    /// Whether leases end by time, as they do by default. Otherwise they end when [`is_dead`](Self::is_dead) says so.
+    fn expiring(&self) -> bool {
+        true
+    }
 
-    /// Whether a process is known to have died.
-    fn is_dead(&self, process: &ProcessId) -> bool;
+    /// Whether a process is known to have died; by default nobody knows.
+    fn is_dead(&self, _process: &ProcessId) -> bool {
+        false
+    }
 
-    /// Until when a store that has lost its memory gives out no exclusive lock that it does not remember: its holder may live.
-    fn grace_until(&self) -> Option<Micros>;
+    /// Until when a store that has lost its memory gives out no exclusive lock that it does not remember: its holder may live. By default
+    /// it has lost nothing.
+    fn grace_until(&self) -> Option<Micros> {
+        None
+    }
 
     /// Tells a process. `false` where it is known that nobody hears.
     fn tell(&mut self, process: &ProcessId, news: News) -> bool;

@@ -46,14 +46,6 @@ impl rules::World for Instant {
         self.now
     }
 
-    fn expiring(&self) -> bool {
-        true
-    }
-
-    fn is_dead(&self, _: &ProcessId) -> bool {
-        false
-    }
-
     fn grace_until(&self) -> Option<Micros> {
         self.grace_until
     }

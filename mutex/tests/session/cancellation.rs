@@ -23,8 +23,8 @@ async fn nothing_is_leaked(store: &Faulty, name: &str, what: &str) {
 async fn use_a_permit(locks: &Locks, name: &str, patience: Duration) {
     let work = async {
         if let Ok(permit) = locks.semaphore(name, 3).acquire().await {
-            // The work that the permit is for.
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // Work that ends with its lease.
+            let _ = tokio::time::timeout(Duration::from_millis(5), permit.lost().cancelled()).await;
             drop(permit.release().await);
         }
     };

@@ -5,9 +5,6 @@ use celeriac_mutex::{
     store::{Ask, LeaseId, ProcessId, Queueing},
 };
 
-/// Longer than anything takes on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A folder with one database, gone at the end.
 pub(crate) struct Folder(tempfile::TempDir);
 

@@ -45,12 +45,6 @@ impl World for Modelled {
     fn now(&self) -> Micros {
         self.now
     }
-    fn expiring(&self) -> bool {
-        true
-    }
-    fn is_dead(&self, _: &ProcessId) -> bool {
-        false
-    }
     fn grace_until(&self) -> Option<Micros> {
         Some(self.grace).filter(|grace| *grace != 0)
     }
