@@ -101,13 +101,16 @@ pub async fn a_ticket_is_used_once(fixture: &impl Fixture) {
     guard.release().await.unwrap();
 }
 
-/// While a parked place is away others go past it, but not for ever: then the lock is kept for it.
+/// While parked places are away others go past them, but not for ever: then the lock is kept for the first, and those behind it were passed
+/// over as often.
 pub async fn a_parked_place_is_passed_over_a_bounded_number_of_times(fixture: &impl Fixture) {
     let (name, locks) = (fixture.name("passed"), fixture.locks());
     let mutex = locks.mutex(&name);
     let guard = mutex.lock().await.unwrap();
-    let Taken::Parked(place) = mutex.take_or_park(None).await.unwrap() else { panic!("it is held") };
+    let Taken::Parked(first) = mutex.take_or_park(None).await.unwrap() else { panic!("it is held") };
+    let Taken::Parked(second) = mutex.take_or_park(None).await.unwrap() else { panic!("it is held") };
     guard.release().await.unwrap();
+    let first_ticket = first.ticket.clone();
     let mut past = 0;
     while let Some(guard) = mutex.try_lock().await.unwrap() {
         past += 1;
@@ -115,7 +118,14 @@ pub async fn a_parked_place_is_passed_over_a_bounded_number_of_times(fixture: &i
         guard.release().await.unwrap();
     }
     assert_eq!(past, crate::store::MAX_BYPASS);
-    assert!(matches!(mutex.take_or_park(Some(&place.ticket)).await.unwrap(), Taken::Granted(_)));
+    for place in [first, second] {
+        let Taken::Granted(guard) = mutex.take_or_park(Some(&place.ticket)).await.unwrap() else {
+            panic!("it was kept for this place")
+        };
+        guard.release().await.unwrap();
+        let kept = place.ticket == first_ticket;
+        assert_eq!(mutex.try_lock().await.unwrap().is_none(), kept, "kept for the second, and for nobody after it");
+    }
 }
 
 /// A turn that is expected soon is waited for; where it does not come, the place is kept as before.

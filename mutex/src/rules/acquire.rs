@@ -91,9 +91,6 @@ impl Lock {
             && line.get(place)?.is_some_and(|waiting| waiting.due.is_some())
             && let Some(left) = line.remove(place)?
         {
-            if let Some((bypassed, _)) = self.bypassed.as_mut().filter(|(bypassed, _)| bypassed == place) {
-                *bypassed = ask.lease.clone();
-            }
             return Ok((left.rank, left.since));
         }
         Ok((self.ranks + 1, now))

@@ -42,8 +42,8 @@ pub struct Lock {
     pub reassert_until: Option<Micros>,
     /// Oldest first.
     pub holders: Vec<Held>,
-    /// The first parked place that was passed over, and how often.
-    pub bypassed: Option<(LeaseId, u32)>,
+    /// The highest ranks that were served past the first parked place, in the order in which they were.
+    pub passers: Vec<u64>,
 }
 
 /// One holder.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Line, Lock, Micros, News, World, micros};
+use super::{Line, Lock, Micros, News, Waiting, World, micros};
 use crate::store::{MAX_BYPASS, PROBATION, WAITER_TTL};
 
 /// How many one operation hands leases to; what is left over is served by the next one.
@@ -64,20 +64,27 @@ impl Lock {
 
     /// Until when the lock is kept for a parked place before `rank` that was passed over too often; `None` where it is not.
     pub(super) fn kept_until<L: Line>(&self, line: &mut L, now: Micros, rank: u64) -> Result<Option<Micros>, L::Error> {
-        let Some((lease, _)) = self.bypassed.as_ref().filter(|(_, times)| *times >= MAX_BYPASS) else {
+        if self.passers.len() < MAX_BYPASS {
             return Ok(None);
-        };
-        let first = line.first_parked()?.filter(|first| first.lease == *lease && first.rank < rank);
+        }
+        let passed = |first: &Waiting| self.passers.iter().filter(|passer| **passer > first.rank).count() >= MAX_BYPASS;
+        let first = line.first_parked()?.filter(|first| first.rank < rank && passed(first));
         let until = first.and_then(|first| first.due).map(|due| due + micros(LATENESS));
         Ok(until.filter(|until| *until > now))
     }
 
-    /// Counts that a lease goes to `rank` past the first of those who are away.
+    /// Remembers that a lease goes to `rank`, where that is past the first of those who are away. Whoever has a higher rank than one of them
+    /// came after it: so those that passed one passed those behind it too, up to their own ranks. No more are kept than need to be known.
     pub(super) fn pass_over<L: Line>(&mut self, line: &mut L, rank: u64) -> Result<(), L::Error> {
-        let Some(first) = line.first_parked()?.filter(|first| first.rank < rank) else { return Ok(()) };
-        match &mut self.bypassed {
-            Some((lease, times)) if *lease == first.lease => *times += 1,
-            other => *other = Some((first.lease, 1)),
+        let first = line.first_parked()?.map_or(u64::MAX, |first| first.rank);
+        self.passers.retain(|passer| *passer > first);
+        if rank > first {
+            self.passers.push(rank);
+        }
+        if self.passers.len() > MAX_BYPASS
+            && let Some((at, _)) = self.passers.iter().enumerate().min_by_key(|(_, passer)| **passer)
+        {
+            self.passers.remove(at);
         }
         Ok(())
     }

@@ -27,8 +27,8 @@ pub(super) fn load(statements: &mut Lent<'_, '_>, key: &str) -> rusqlite::Result
 fn read(row: &Row<'_>) -> rusqlite::Result<Loaded> {
     let number = |column: usize| row.get::<_, i64>(column).map(unsigned);
     let optional = |column: usize| row.get::<_, Option<i64>>(column).map(|number| number.map(unsigned));
-    let holders: Option<String> = row.get(8)?;
-    let bypassed: Option<String> = row.get(6)?;
+    let passers: Option<String> = row.get(6)?;
+    let holders: Option<String> = row.get(7)?;
     let lock = Lock {
         leases: row.get(0)?,
         resized: row.get(1)?,
@@ -37,13 +37,23 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Loaded> {
         mean_hold: optional(4)?,
         reassert_until: optional(5)?,
         holders: holders.map_or(Ok(Vec::new()), |text| holders::decode(&text).ok_or_else(illegible))?,
-        bypassed: bypassed.map(|lease| Ok::<_, rusqlite::Error>((lease.into(), row.get(7)?))).transpose()?,
+        passers: passers.map_or(Ok(Vec::new()), |text| decode_ranks(&text).ok_or_else(illegible))?,
     };
-    Ok(Loaded { lock, known: true, crowded: row.get(10)?, used_at: number(9)? })
+    Ok(Loaded { lock, known: true, crowded: row.get(9)?, used_at: number(8)? })
 }
 
 fn illegible() -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(8, Type::Text, "another program has written this lock's holders".into())
+    rusqlite::Error::FromSqlConversionFailure(7, Type::Text, "another program has written this lock's row".into())
+}
+
+/// Ranks with spaces between them; `None` where there is none.
+fn encode_ranks(ranks: &[u64]) -> Option<String> {
+    (!ranks.is_empty()).then(|| ranks.iter().map(u64::to_string).collect::<Vec<_>>().join(" "))
+}
+
+/// Reads what [`encode_ranks`] wrote; `None` where it is something else.
+fn decode_ranks(text: &str) -> Option<Vec<u64>> {
+    text.split(' ').map(|rank| rank.parse().ok()).collect()
 }
 
 /// Writes it back; `known` says whether there is a row.
@@ -54,8 +64,6 @@ pub(super) fn store(
     known: bool,
     now: Micros,
 ) -> rusqlite::Result<()> {
-    let (bypassed_lease, bypassed) =
-        lock.bypassed.as_ref().map_or((None, 0), |(lease, times)| (Some(lease.as_str()), *times));
     let statement = if known { &mut *statements.update } else { &mut *statements.insert };
     statement.execute(params![
         key,
@@ -65,8 +73,7 @@ pub(super) fn store(
         signed(lock.ranks),
         lock.mean_hold.map(signed),
         lock.reassert_until.map(signed),
-        bypassed_lease,
-        bypassed,
+        encode_ranks(&lock.passers),
         holders::encode(&lock.holders),
         signed(now),
     ])?;

@@ -15,8 +15,7 @@ CREATE TABLE celeriac_lock (
     ranks INTEGER NOT NULL,
     mean_hold INTEGER,
     reassert_until INTEGER,
-    bypassed_lease TEXT,
-    bypassed INTEGER NOT NULL,
+    passers TEXT,
     used_at INTEGER NOT NULL,
     holders TEXT
 ) STRICT, WITHOUT ROWID;

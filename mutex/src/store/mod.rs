@@ -32,7 +32,7 @@ use crate::{Error, LockKey};
 ///
 /// Waiters of one lock are served first come, first served, by direct hand-off: what frees a lease gives it to the head of the queue
 /// in the same step. A waiter that needs more permits than are free holds back those behind it. Parked places keep their rank but are
-/// passed over while their task is away, at most [`MAX_BYPASS`] times for the first of them: then the lock is kept for it until it is due.
+/// passed over while their task is away, at most [`MAX_BYPASS`] times each: then the lock is kept for the first of them until it is due.
 ///
 /// # Errors
 ///
@@ -90,8 +90,8 @@ pub trait LeaseStore: std::fmt::Debug + Send + Sync + 'static {
 pub const WAITER_TTL: std::time::Duration = std::time::Duration::from_secs(15);
 /// How long past the delay it was told a parked place is kept: 10 min.
 pub const PLACE_GRACE: std::time::Duration = std::time::Duration::from_secs(600);
-/// How often the first parked place is passed over by later ones before the lock is kept for it: 16.
-pub const MAX_BYPASS: u32 = 16;
+/// How often a parked place is passed over by later ones before the lock is kept for it, once it is the first: 12.
+pub const MAX_BYPASS: usize = 12;
 /// The longest lease that a hand-off grants before the winner has renewed it: 500 ms.
 pub const PROBATION: std::time::Duration = std::time::Duration::from_millis(500);
 /// How long a key outlives its last use, so that fencing tokens keep rising: 1 h.

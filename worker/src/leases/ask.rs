@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// A turn that is expected within this is waited for in the slot, for at most twice as long: the way to the broker and back takes about
 /// as long, and nobody would be there to take the lock meanwhile.
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(300);
 
 /// A question for one lock.
 #[derive(Debug, Clone)]

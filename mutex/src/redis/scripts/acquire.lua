@@ -34,7 +34,6 @@ if own then
   rank, since = own.rank, own.since
 elseif left and left.due then
   leave(place)
-  if lock.bypassed == place then lock.bypassed = ask.lease end
   rank, since = left.rank, left.since
 end
 
@@ -52,10 +51,8 @@ end
 
 -- Queueing askers wait for the restarted server's grace to end; others are told to come back then.
 if not kept_back() and may_take() then
-  if lock.line then
-    pass_over(rank)
-    leave(ask.lease)
-  end
+  pass_over(rank)
+  if lock.line then leave(ask.lease) end
   local fence = grant(ask, ask.ttl)
   close()
   return { 1, fence, lock.leases }

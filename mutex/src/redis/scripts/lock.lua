@@ -21,10 +21,9 @@ end
 
 -- What most locks have none of.
 local function rest()
-  if lock.line or lock.resized or lock.reassert_until or lock.bypassed then
+  if lock.line or lock.resized or lock.reassert_until or lock.passers then
     return {
-      line = lock.line, resized = lock.resized, reassert_until = lock.reassert_until,
-      bypassed = lock.bypassed, bypasses = lock.bypasses,
+      line = lock.line, resized = lock.resized, reassert_until = lock.reassert_until, passers = lock.passers,
     }
   end
   return false

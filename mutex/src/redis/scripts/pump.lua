@@ -16,24 +16,37 @@ local function look(process, lease, after)
   return tell(process, 'l' .. text(after), lease)
 end
 
+-- The ranks that were served past `rank`.
+local function passed(rank)
+  local later = {}
+  for _, passer in ipairs(lock.passers or {}) do
+    if passer > rank then later[#later + 1] = passer end
+  end
+  return later
+end
+
 -- Until when the lock is kept for a parked place before `rank` that was passed over too often.
 local function kept_until(rank)
-  if not lock.bypassed or lock.bypasses < MAX_BYPASS then return end
+  if not lock.passers or #lock.passers < MAX_BYPASS then return end
   local place = first_parked()
-  if not place or place.lease ~= lock.bypassed or place.rank >= rank then return end
+  if not place or place.rank >= rank or #passed(place.rank) < MAX_BYPASS then return end
   local instant = place.due + LATENESS
   if instant > now then return instant end
 end
 
--- Counts that a lease goes to `rank` past the first of those who are away.
+-- Remembers that a lease goes to `rank`, where that is past the first of those who are away.
 local function pass_over(rank)
   local place = first_parked()
-  if not place or place.rank >= rank then return end
-  if lock.bypassed == place.lease then
-    lock.bypasses = lock.bypasses + 1
-  else
-    lock.bypassed, lock.bypasses = place.lease, 1
+  local passers = place and passed(place.rank) or {}
+  if place and rank > place.rank then passers[#passers + 1] = rank end
+  if #passers > MAX_BYPASS then
+    local lowest = 1
+    for at = 2, #passers do
+      if passers[at] < passers[lowest] then lowest = at end
+    end
+    table.remove(passers, lowest)
   end
+  lock.passers = #passers > 0 and passers or nil
 end
 
 -- When the head of the line should ask again, should nobody tell it.

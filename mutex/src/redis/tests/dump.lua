@@ -47,5 +47,5 @@ for at, key in ipairs(KEYS) do
 end
 return {
   number(lock.leases), flag(lock.resized), lock.fence, lock.ranks, number(lock.mean_hold), number(lock.reassert_until),
-  lock.bypassed or '', lock.bypasses or 0, holders, waiters,
+  lock.passers or {}, holders, waiters,
 }

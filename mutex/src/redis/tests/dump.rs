@@ -5,7 +5,7 @@ use deadpool_redis::redis::Value;
 use crate::{
     redis::reply,
     rules::{Held, Lock, Waiting},
-    store::{LeaseId, ProcessId},
+    store::ProcessId,
 };
 
 /// Also fails where the keys of a lock disagree, or are not kept for as long as they should.
@@ -20,7 +20,7 @@ pub(super) fn read(value: &Value) -> (Lock, Vec<Waiting>) {
         ProcessId::from(&text[2..])
     };
     let fields = reply::list(value).unwrap();
-    let holders = list(&fields[8]).into_iter().map(|held| list(&held)).map(|held| Held {
+    let holders = list(&fields[7]).into_iter().map(|held| list(&held)).map(|held| Held {
         lease: reply::lease(&held[0]).unwrap(),
         process: process(&held[1]),
         weight: reply::small(&held[2]).unwrap(),
@@ -30,7 +30,7 @@ pub(super) fn read(value: &Value) -> (Lock, Vec<Waiting>) {
         revoked: held[6] == Value::Int(1),
         owner: reply::owner(&held[7]).unwrap(),
     });
-    let mut waiters: Vec<_> = list(&fields[9])
+    let mut waiters: Vec<_> = list(&fields[8])
         .iter()
         .map(list)
         .map(|waiting| Waiting {
@@ -46,7 +46,7 @@ pub(super) fn read(value: &Value) -> (Lock, Vec<Waiting>) {
         })
         .collect();
     waiters.sort_by_key(|waiting| waiting.rank);
-    let bypassed = reply::text(&fields[6]).unwrap();
+    let passers = list(&fields[6]);
     let lock = Lock {
         leases: number(&fields[0]).map(|leases| u32::try_from(leases).unwrap()),
         resized: fields[1] == Value::Int(1),
@@ -55,7 +55,7 @@ pub(super) fn read(value: &Value) -> (Lock, Vec<Waiting>) {
         mean_hold: number(&fields[4]),
         reassert_until: number(&fields[5]),
         holders: holders.collect(),
-        bypassed: (!bypassed.is_empty()).then(|| (LeaseId::from(bypassed), reply::small(&fields[7]).unwrap())),
+        passers: passers.iter().map(|rank| number(rank).unwrap()).collect(),
     };
     (lock, waiters)
 }

@@ -32,7 +32,7 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ("a heavy waiter is overtaken", "return not (head and head.rank < rank) and not kept_until(rank)", "return true"),
     ("the last comes first", "lock.ranks = math.max(lock.ranks, rank)", "lock.ranks = lock.ranks"),
     ("parked places are never waited for", "if instant > now then return instant end", ""),
-    ("parked places are not counted as passed over", "lock.bypasses = lock.bypasses + 1", ""),
+    ("parked places are not counted as passed over", "passers[#passers + 1] = rank", ""),
     ("a place may be used twice", "  leave(place)\n", ""),
     ("a place loses its rank", "rank, since = left.rank, left.since", ""),
     ("dead waiters stay", "    if head.ends <= now then\n      leave(head.lease)\n    elseif", "    if"),
