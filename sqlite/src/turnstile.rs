@@ -24,6 +24,9 @@ pub struct Turn<'t>(&'t File);
 const TURN: &str = "-turn";
 const LOCK: &str = "-lock";
 
+/// How often the list of locks is read before nobody is found in it.
+const LOOKS: u32 = 3;
+
 impl Turnstile {
     /// Opens the two files beside a database, and makes them where they are not there.
     ///
@@ -90,15 +93,21 @@ fn open(path: &Path) -> Result<File, Fault> {
 
 /// Who keeps others from writing, as far as the system tells (Linux does).
 pub fn holder(path: &DatabasePath) -> String {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    for file in [LOCK, "-shm", TURN].map(|suffix| path.beside(suffix)) {
-        if let Some(pid) = inode(&file).and_then(|inode| holding(&locks, inode)) {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            let own = if pid == std::process::id() { ", which is this one: is its disk slow?" } else { "" };
-            return format!("{} is locked by process {pid} ({}){own}", file.display(), name.trim());
-        }
-    }
-    format!("it did not answer in time; {} may be locked by another process", path.as_path().display())
+    // The system writes its list down piece by piece: where locks come and go meanwhile, one may be missing.
+    (0..LOOKS).find_map(|_| seen_holder(path)).unwrap_or_else(|| {
+        format!("it did not answer in time; {} may be locked by another process", path.as_path().display())
+    })
+}
+
+fn seen_holder(path: &DatabasePath) -> Option<String> {
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    [LOCK, "-shm", TURN].into_iter().find_map(|suffix| {
+        let file = path.beside(suffix);
+        let pid = holding(&locks, inode(&file)?)?;
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let own = if pid == std::process::id() { ", which is this one: is its disk slow?" } else { "" };
+        Some(format!("{} is locked by process {pid} ({}){own}", file.display(), name.trim()))
+    })
 }
 
 #[cfg(unix)]

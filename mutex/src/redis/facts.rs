@@ -53,8 +53,8 @@ impl Facts {
         if !left.is_zero() {
             tracing::info!(
                 seconds = left.as_secs(),
-                "Redis was started a short while ago without an append-only file: mutexes that it does not know are kept back \
-                 for those who may still hold them"
+                "Redis was started a short while ago without an append-only file: mutexes are kept back for those who may still hold \
+                 them"
             );
         }
         Ok(Self { grace_until, grace_over: Instant::now() + left + Duration::from_secs(1) })

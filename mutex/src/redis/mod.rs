@@ -89,7 +89,7 @@ impl RedisStore {
 
     fn new(source: Source, options: RedisOptions, scripts: Option<Scripts>) -> Result<Self, Error> {
         options.check()?;
-        let scripts = Arc::new(scripts.unwrap_or_else(|| Scripts::new(&options.namespace)));
+        let scripts = Arc::new(scripts.unwrap_or_else(|| Scripts::new(&options)));
         let link = || Link::new(source.clone(), options.clone(), scripts.clone());
         let (commands, replicated) = (link(), options.replicas.map(|_| link()));
         Ok(Self { commands, replicated, source, options, scripts, sessions: Sessions::default() })

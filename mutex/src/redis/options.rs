@@ -31,8 +31,9 @@ impl RedisOptions {
         Self { max_ttl, ..self }
     }
 
-    /// Whether a lock of one lease that the server does not know is kept back until the server has run for `max_ttl`: it may have
-    /// forgotten a holder that lives. A server with an append-only file forgets nothing, and keeps nothing back. Default: `true`.
+    /// Whether a lock of one lease that the server has not given out since it was started is kept back until it has run for `max_ttl`: it
+    /// may have forgotten a holder that lives. A server with an append-only file forgets nothing, and keeps nothing back; a snapshot is
+    /// older than what was given out after it, and counts for nothing. Default: `true`.
     pub fn restart_grace(self, restart_grace: bool) -> Self {
         Self { restart_grace, ..self }
     }

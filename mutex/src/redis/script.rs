@@ -1,5 +1,6 @@
 //! The scripts: what `rules` says, in Lua.
 
+use super::options::RedisOptions;
 use crate::{
     rules::{
         acquire::{STALE, UNKNOWN_HOLD},
@@ -74,13 +75,13 @@ impl Script {
     }
 }
 
-/// The texts of all scripts, for one namespace.
+/// The texts of all scripts, for one namespace and one longest ttl.
 #[derive(Debug, Clone)]
 pub(super) struct Scripts([String; Script::ALL.len()]);
 
 impl Scripts {
-    pub(super) fn new(namespace: &str) -> Self {
-        let constants = constants(namespace);
+    pub(super) fn new(options: &RedisOptions) -> Self {
+        let constants = constants(options);
         Self(Script::ALL.map(|script| format!("{constants}{}", script.parts().concat())))
     }
 
@@ -99,15 +100,16 @@ impl Scripts {
 }
 
 /// The numbers of the rules, so that each stands in one place; and what is where in a holder, and in a state.
-fn constants(namespace: &str) -> String {
+fn constants(RedisOptions { namespace, max_ttl, .. }: &RedisOptions) -> String {
     format!(
-        "local NAMESPACE = '{namespace}:'\n\
+        "local NAMESPACE, MAX_TTL = '{namespace}:', {}\n\
          local PROBATION, WAITER_TTL, LATENESS = {}, {}, {}\n\
          local PLACE_DELAY_MIN, PLACE_DELAY_MAX, PLACE_GRACE = {}, {}, {}\n\
          local UNKNOWN_HOLD, MAX_BYPASS, AT_ONCE, STALE = {UNKNOWN_HOLD}, {MAX_BYPASS}, {AT_ONCE}, {STALE}\n\
          local RETENTION, INBOX = {}, {INBOX}\n\
          local LEASE, PROCESS, WEIGHT, ENDS, SINCE, FENCE, REVOKED, OWNER = 1, 2, 3, 4, 5, 6, 7, 8\n\
          local HOLDERS = 7\n",
+        micros(*max_ttl),
         micros(PROBATION),
         micros(WAITER_TTL),
         micros(LATENESS),

@@ -164,7 +164,7 @@ pub(super) async fn diagnose(caller: &Caller<'_>) -> Result<Vec<Finding>, Failur
         Finding::new(
             "persistence",
             Severity::Warning,
-            "no append-only file: after a restart, mutexes that the server does not know are kept back for as long as their \
+            "no append-only file: after a restart mutexes are kept back for as long as their \
              holders may live; run `CONFIG SET appendonly yes`",
         )
     });

@@ -123,7 +123,8 @@ impl Lock {
         let expected = u128::from(hold) * u128::from(position) / u128::from(turns) + u128::from(longer);
         let expected =
             Duration::from_micros(u64::try_from(expected).unwrap_or(u64::MAX).min(micros(*PLACE_DELAY.end())));
-        left.mul_f64(1.25 - jitter / 4.0) + expected.mul_f64(jitter).clamp(*PLACE_DELAY.start(), *PLACE_DELAY.end())
+        let part = |time: Duration, part: f64| Duration::from_micros(micros(time.mul_f64(part)));
+        part(left, 1.25 - jitter / 4.0) + part(expected, jitter).clamp(*PLACE_DELAY.start(), *PLACE_DELAY.end())
     }
 }
 

@@ -107,6 +107,11 @@ pub trait World {
         None
     }
 
+    /// What such a store remembers is from before this instant: who was given a lock later is not known. By default it remembers nothing.
+    fn remembers_until(&self) -> Micros {
+        0
+    }
+
     /// Tells a process. `false` where it is known that nobody hears.
     fn tell(&mut self, process: &ProcessId, news: News) -> bool;
 }
@@ -117,9 +122,10 @@ impl Lock {
         self.holders.iter().map(|held| held.weight).sum()
     }
 
-    /// Until when the lock is kept back for a holder from before the store lost its memory; `None` where it is not.
+    /// Until when the lock is kept back for a holder from before the store lost its memory; `None` where it is not. A lock that it has given
+    /// out since has none.
     fn kept_back(&self, world: &impl World) -> Option<Micros> {
-        let forgotten = self.leases == Some(1) && self.fence == 0;
+        let forgotten = self.leases == Some(1) && self.fence <= world.remembers_until();
         world.grace_until().filter(|until| forgotten && *until > world.now())
     }
 

@@ -34,7 +34,7 @@ impl Lock {
         self.reap(world);
         line.remove_stale(now, STALE)?;
         match renewal.fence {
-            Some(fence) if renewal.reassert && self.forgot(now) => Ok(self.reassert(world, ask, fence)),
+            Some(fence) if renewal.reassert && self.forgot(now, fence) => Ok(self.reassert(world, ask, fence)),
             Some(_) => {
                 self.pump(line, world)?;
                 Ok(Renewed::Lost)
@@ -73,20 +73,26 @@ impl Lock {
         Ok(Renewed::Waiting { position: line.live_before(rank)? + 1, look_in: self.look_in(line, world)? })
     }
 
-    /// Whether the store has lost its memory of this lock: there is none, or it was made anew by a holder's word.
-    fn forgot(&self, now: Micros) -> bool {
-        (self.fence == 0 && self.holders.is_empty()) || self.reassert_until.is_some_and(|until| until > now)
+    /// Whether the store has lost its memory of the grant of that token: it knows of none as late, or was told so by another holder's word.
+    fn forgot(&self, now: Micros, fence: FencingToken) -> bool {
+        self.fence < fence.get() || self.reassert_until.is_some_and(|until| until > now)
     }
 
     /// Takes a holder's word for its lease.
     fn reassert(&mut self, world: &impl World, ask: &Ask, fence: FencingToken) -> Renewed {
         let now = world.now();
         let leases = *self.leases.get_or_insert(ask.leases);
+        if leases == 1 {
+            // Whoever had it before has let go of it since.
+            self.holders.retain(|held| held.fence > fence.get());
+        }
         if self.used() + ask.weight > leases {
             return Renewed::Lost;
         }
-        self.reassert_until.get_or_insert(now + micros(ask.ttl));
-        let last = self.fence.max(fence.get());
+        self.reassert_until = self.reassert_until.filter(|until| *until > now).or(Some(now + micros(ask.ttl)));
+        // Nobody else can have it: it is not kept back any more.
+        let known = self.kept_back(world).map_or(0, |_| world.remembers_until() + 1);
+        let last = self.fence.max(fence.get()).max(known);
         self.grant(world, ask.into(), ask.ttl);
         self.fence = last;
         if let Some(held) = self.holders.last_mut() {

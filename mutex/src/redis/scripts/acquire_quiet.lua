@@ -12,7 +12,8 @@ do
     if held[ENDS] <= now or held[LEASE] == ARGV[1] then rest = true end
     room = room - held[WEIGHT]
   end
-  local kept_back = leases == 1 and fence == 0 and tonumber(ARGV[8] or 0) > now
+  local back = tonumber(ARGV[8] or 0)
+  local kept_back = leases == 1 and fence <= back - MAX_TTL and back > now
   if room >= 0 and not rest and not kept_back then
     fence = math.max(now, fence + 1)
     local ends = now + ARGV[4]

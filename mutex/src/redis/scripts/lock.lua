@@ -90,7 +90,8 @@ local function grant(who, ttl)
   return lock.fence
 end
 
--- Until when the lock is kept back for a holder from before this server lost its memory.
+-- Until when the lock is kept back for a holder from before this server lost its memory. What it remembers is from before it was started:
+-- who was given a lock later is not known.
 local function kept_back()
-  if lock.leases == 1 and lock.fence == 0 and grace > now then return grace end
+  if lock.leases == 1 and lock.fence <= grace - MAX_TTL and grace > now then return grace end
 end

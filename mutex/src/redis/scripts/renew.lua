@@ -3,9 +3,9 @@
 -- Answers for each: 0 lost, 1 held, 2 held but revoked, {fence, leases} granted, {0, position, look in} waiting.
 grace = tonumber(ARGV[1])
 
--- Whether this server has lost its memory of the lock: there is none, or it was made anew by a holder's word.
-local function forgot()
-  return (lock.fence == 0 and #holders == 0) or (lock.reassert_until ~= nil and lock.reassert_until > now)
+-- Whether this server has lost its memory of the grant of that token: it knows of none as late, or was told so by another holder's word.
+local function forgot(fence)
+  return lock.fence < fence or (lock.reassert_until ~= nil and lock.reassert_until > now)
 end
 
 -- Takes a holder's word for its lease.
@@ -13,9 +13,19 @@ local function reassert(ask, leases, fence)
   if not lock.leases then
     lock.leases, changed = leases, true
   end
+  if lock.leases == 1 then
+    -- Whoever had it before has let go of it since.
+    for at = #holders, 1, -1 do
+      if holders[at][FENCE] <= fence then
+        table.remove(holders, at)
+        changed = true
+      end
+    end
+  end
   if used() + ask.weight > lock.leases then return 0 end
-  lock.reassert_until = lock.reassert_until or now + ask.ttl
-  local last = math.max(lock.fence, fence)
+  if not lock.reassert_until or lock.reassert_until <= now then lock.reassert_until = now + ask.ttl end
+  -- Nobody else can have it: it is not kept back any more.
+  local last = math.max(lock.fence, fence, kept_back() and grace - MAX_TTL + 1 or 0)
   grant(ask, ask.ttl)
   lock.fence = last
   holders[#holders][FENCE] = fence
@@ -46,7 +56,7 @@ local function renew(ask, leases, fence, may_reassert)
   reap()
   remove_stale()
   if fence then
-    if may_reassert and forgot() then return reassert(ask, leases, fence) end
+    if may_reassert and forgot(fence) then return reassert(ask, leases, fence) end
     pump()
     return 0
   end

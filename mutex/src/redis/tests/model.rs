@@ -26,7 +26,7 @@ const INJECTED: [(&str, &str); 6] = [
     ("grace = tonumber(ARGV[2] or 0)", INJECTED_GRACE),
     ("grace = tonumber(ARGV[2])", INJECTED_GRACE),
     ("grace = tonumber(ARGV[1])", INJECTED_GRACE),
-    ("tonumber(ARGV[8] or 0) > now", "tonumber(redis.call('GET', NAMESPACE .. 'grace')) > now"),
+    ("local back = tonumber(ARGV[8] or 0)", "local back = tonumber(redis.call('GET', NAMESPACE .. 'grace'))"),
 ];
 const INJECTED_GRACE: &str = "grace = tonumber(redis.call('GET', NAMESPACE .. 'grace'))";
 
@@ -47,6 +47,9 @@ impl World for Modelled {
     }
     fn grace_until(&self) -> Option<Micros> {
         Some(self.grace).filter(|grace| *grace != 0)
+    }
+    fn remembers_until(&self) -> Micros {
+        self.grace.saturating_sub(micros(options().max_ttl))
     }
     fn tell(&mut self, process: &ProcessId, news: News) -> bool {
         let hears = !self.deaf.contains(process);

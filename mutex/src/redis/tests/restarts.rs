@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::support::{Process, answered, granted, options, private, renewal};
+use super::support::{Process, Raw, answered, granted, options, private, renewal};
 use crate::{
     conformance::steps::{BOUND, eventually},
     redis::RedisStore,
@@ -96,4 +96,46 @@ async fn a_holder_whose_lease_another_has_got_meanwhile_does_not_get_it_back() {
     granted(&answered(&store, &process.ask("m", 2, Queueing::No)).await);
     let renewed = store.renew(&[renewal(&held, Some(fence), true)]).await.unwrap();
     assert!(matches!(renewed[..], [Renewed::Lost]), "{renewed:?}");
+}
+
+/// A server that has a snapshot remembers locks as they were when it was taken, which is worse than nothing.
+#[tokio::test]
+async fn a_server_that_comes_back_with_a_snapshot_knows_nothing_of_what_it_gave_out_since() {
+    let mut server = private(&["--save", "3600", "1"]);
+    let options = options().max_ttl(MAX_TTL);
+    let holder_store = RedisStore::from_url(&server.url(), options.clone()).unwrap();
+    let store = RedisStore::from_url(&server.url(), options.restart_grace(true)).unwrap();
+    let (mut holder, other) = (Process::open(&holder_store, "holder"), Process::open(&store, "other"));
+    let past = [holder.ask("freed", 1, Queueing::No), holder.ask("held", 2, Queueing::No)];
+    for ask in &past {
+        granted(&holder_store.acquire(ask).await.unwrap());
+    }
+    assert!(holder_store.release(&past[0].key, &past[0].lease).await.unwrap());
+    let () = Raw::to(&server.url()).await.say("SAVE").await;
+    // In the snapshot one of them is free, and the other is held by the one before.
+    assert!(holder_store.release(&past[1].key, &past[1].lease).await.unwrap());
+    let now = [holder.ask("freed", 3, Queueing::No), holder.ask("held", 4, Queueing::No)];
+    let mut fences = Vec::new();
+    for ask in &now {
+        fences.push(granted(&holder_store.acquire(ask).await.unwrap()).fence);
+    }
+
+    server.kill();
+    server.start_again().unwrap();
+    assert_eq!(holder.hint().await, Some(Hint::Resync));
+
+    let answer = answered(&store, &other.ask("freed", 5, Queueing::No)).await;
+    assert!(matches!(answer, Answer::Busy { holder: None, retry_in, .. } if retry_in > MAX_TTL / 2), "{answer:?}");
+    for (ask, fence) in now.iter().zip(fences) {
+        let renewed = store.renew(&[renewal(ask, Some(fence), true)]).await.unwrap();
+        assert!(matches!(renewed[..], [Renewed::Held { .. }]), "{}: {renewed:?}", ask.key);
+    }
+    // Now it is known who holds them: whoever comes next has them when they are let go.
+    for (number, ask) in now.iter().enumerate() {
+        let next = other.ask(["freed", "held"][number], 6 + number as u64, Queueing::No);
+        let answer = store.acquire(&next).await.unwrap();
+        assert!(matches!(&answer, Answer::Busy { holder: Some(owner), .. } if *owner == ask.owner), "{answer:?}");
+        assert!(holder_store.release(&ask.key, &ask.lease).await.unwrap());
+        granted(&store.acquire(&next).await.unwrap());
+    }
 }

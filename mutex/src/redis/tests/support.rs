@@ -45,7 +45,7 @@ pub(super) fn options() -> RedisOptions {
 
 /// A store whose scripts are changed before it is used.
 pub(super) fn patched(url: &str, pooled: bool, options: RedisOptions, patches: &[(&str, &str)]) -> RedisStore {
-    let mut scripts = Scripts::new(&options.namespace);
+    let mut scripts = Scripts::new(&options);
     for (from, to) in patches {
         scripts.patch(from, to);
     }
