@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis::{Client, RedisError, Value, cmd};
+use deadpool_redis::redis::{Value, cmd};
 use futures_util::StreamExt;
 use tokio::{
     sync::{mpsc, watch},
@@ -31,7 +31,7 @@ pub(super) struct Listener {
 
 /// Where the hints of a process go, without the namespace: `p:` is a channel, `l:` a list.
 pub(super) fn inbox(source: &Source, process: &ProcessId) -> String {
-    format!("{}:{process}", if source.client.is_some() { 'p' } else { 'l' })
+    format!("{}:{process}", if source.subscribes() { 'p' } else { 'l' })
 }
 
 impl Listener {
@@ -41,9 +41,10 @@ impl Listener {
         let mut first = true;
         loop {
             let heard = async {
-                match &self.source.client {
-                    Some(client) => self.subscribe(client, first, &mut backoff).await,
-                    None => self.take(first, &mut backoff).await,
+                if self.source.subscribes() {
+                    self.subscribe(first, &mut backoff).await
+                } else {
+                    self.take(first, &mut backoff).await
                 }
             };
             let ended = tokio::select! {
@@ -68,13 +69,13 @@ impl Listener {
         }
     }
 
-    async fn subscribe(&self, client: &Client, first: bool, backoff: &mut Backoff) -> Result<(), Failure> {
+    async fn subscribe(&self, first: bool, backoff: &mut Backoff) -> Result<(), Failure> {
         let bound = self.options.response_timeout;
         let channel = format!("{}:{}", self.options.namespace, self.inbox);
         let connecting = async {
-            let (mut sink, stream) = client.get_async_pubsub().await?.split();
+            let (mut sink, stream) = self.source.server().await?.get_async_pubsub().await?.split();
             sink.subscribe(&channel).await?;
-            Ok::<_, RedisError>((sink, stream))
+            Ok::<_, Failure>((sink, stream))
         };
         let (mut sink, mut stream) = timeout(bound, connecting).await.map_err(|_| silent(bound))??;
         self.begin(first, backoff).await;

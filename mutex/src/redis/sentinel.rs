@@ -4,14 +4,15 @@ use std::fmt;
 
 use deadpool_redis::{
     RedisConnectionInfo,
+    redis::{Client, RedisError, sentinel::SentinelClient},
     sentinel::{Manager, Pool, SentinelNodeConnectionInfo, SentinelServerType, TlsMode},
 };
 use url::Url;
 
+use super::failure::Failure;
 use crate::Error;
 
 /// Where the sentinels are, and which server they are asked for.
-#[derive(Debug)]
 pub(super) struct Address {
     /// `redis` or `rediss`.
     scheme: &'static str,
@@ -64,22 +65,42 @@ impl Address {
 
     /// A pool of connections to whatever server the sentinels name at the time.
     pub(super) fn pool(&self) -> Result<Pool, Error> {
-        let sentinels: Vec<_> =
-            self.sentinels.iter().map(|host| format!("{}://{}{host}", self.scheme, self.credentials)).collect();
-        let node = SentinelNodeConnectionInfo {
+        let (sentinels, node, master) = (self.urls(), self.node(), self.master.clone());
+        // The error may show an address, and that a password.
+        let manager = Manager::new(sentinels, master, Some(node), SentinelServerType::Master).map_err(|_| invalid())?;
+        Pool::builder(manager).build().map_err(|_| invalid())
+    }
+
+    /// The server that the sentinels name now.
+    pub(super) async fn server(&self) -> Result<Client, Failure> {
+        let (sentinels, node, master) = (self.urls(), self.node().into(), self.master.clone());
+        let mut client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master.into())
+            .map_err(|_| Failure::Invalid(invalid().to_string()))?;
+        client.async_get_client().await.map_err(|error: RedisError| Failure::from(error))
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.sentinels.iter().map(|host| format!("{}://{}{host}", self.scheme, self.credentials)).collect()
+    }
+
+    fn node(&self) -> SentinelNodeConnectionInfo {
+        SentinelNodeConnectionInfo {
             tls_mode: (self.scheme == "rediss").then_some(TlsMode::Secure),
             redis_connection_info: Some(self.server.clone()),
-        };
-        // The error may show an address, and that a password.
-        let manager = Manager::new(sentinels, self.master.clone(), Some(node), SentinelServerType::Master)
-            .map_err(|_| invalid())?;
-        Pool::builder(manager).build().map_err(|_| invalid())
+        }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (of the sentinels {})", self.master, self.sentinels.join(", "))
+    }
+}
+
+/// Without user and password.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -118,7 +139,9 @@ mod tests {
             (Some("me"), Some("p@ss"))
         );
         assert_eq!(address.credentials, ":s%2Fx@");
-        assert!(!address.to_string().contains("ss"));
+        for shown in [address.to_string(), format!("{address:?}")] {
+            assert_eq!(shown, "primary (of the sentinels a:1, b:26379)");
+        }
         address.pool().unwrap();
     }
 

@@ -1,5 +1,8 @@
 //! Where connections come from.
 
+#[cfg(feature = "redis-sentinel")]
+use std::sync::Arc;
+
 use deadpool_redis::{
     Connection, Manager, Pool, PoolError,
     redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection},
@@ -17,11 +20,21 @@ enum Connections {
     Sentinel(deadpool_redis::sentinel::Pool),
 }
 
-/// A pool, and, where there is an address, what subscribes: a pool's connections cannot, and do not say where they go.
+/// Where hints can be subscribed to.
+#[derive(Debug, Clone)]
+enum Channels {
+    Server(Box<Client>),
+    #[cfg(feature = "redis-sentinel")]
+    Sentinels(Arc<super::sentinel::Address>),
+    /// A pool's connections cannot subscribe, and do not say where they go.
+    None,
+}
+
+/// A pool, and what subscribes where there is an address.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     connections: Connections,
-    pub(super) client: Option<Client>,
+    channels: Channels,
     /// For people, without a password.
     pub(super) address: String,
 }
@@ -30,8 +43,8 @@ impl Source {
     pub(super) fn of_url(url: &str, options: &RedisOptions) -> Result<Self, Error> {
         #[cfg(feature = "redis-sentinel")]
         if let Some(address) = super::sentinel::Address::parse(url)? {
-            let (pool, address) = (address.pool()?, address.to_string());
-            return Ok(Self { connections: Connections::Sentinel(pool), client: None, address });
+            let (connections, shown) = (Connections::Sentinel(address.pool()?), address.to_string());
+            return Ok(Self { connections, channels: Channels::Sentinels(Arc::new(address)), address: shown });
         }
         // Never the address itself: it may hold a password.
         let invalid = |error: &dyn std::fmt::Display| {
@@ -46,11 +59,27 @@ impl Source {
         let manager = Manager::new_with_config(url, config).map_err(|error| invalid(&error))?;
         let pool = Pool::builder(manager).build().map_err(|error| invalid(&error))?;
         let address = client.get_connection_info().addr().to_string();
-        Ok(Self { connections: Connections::Plain(pool), client: Some(client), address })
+        Ok(Self { connections: Connections::Plain(pool), channels: Channels::Server(Box::new(client)), address })
     }
 
     pub(super) fn of_pool(pool: Pool) -> Self {
-        Self { connections: Connections::Plain(pool), client: None, address: "the given pool".into() }
+        Self { connections: Connections::Plain(pool), channels: Channels::None, address: "the given pool".into() }
+    }
+
+    /// Whether hints come by subscription.
+    pub(super) fn subscribes(&self) -> bool {
+        !matches!(self.channels, Channels::None)
+    }
+
+    /// What to subscribe at now.
+    #[cfg_attr(not(feature = "redis-sentinel"), allow(clippy::unused_async, reason = "only sentinels are asked"))]
+    pub(super) async fn server(&self) -> Result<Client, Failure> {
+        match &self.channels {
+            Channels::Server(client) => Ok(Client::clone(client)),
+            #[cfg(feature = "redis-sentinel")]
+            Channels::Sentinels(address) => address.server().await,
+            Channels::None => Err(Failure::Unavailable("a pool does not say where its connections go".into())),
+        }
     }
 
     /// A connection of one's own. Its driver runs where this is awaited.
@@ -68,7 +97,7 @@ impl Source {
         };
         let taken = timeout(bound, taken).await;
         let mut connection = taken.map_err(|_| Failure::Unavailable(format!("no connection within {bound:?}")))??;
-        if self.client.is_none() {
+        if !matches!(self.channels, Channels::Server(_)) {
             // Who waits bounds it; the pool's own bound may be shorter.
             connection.set_response_timeout(bound * 2);
         }

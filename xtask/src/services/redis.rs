@@ -4,6 +4,9 @@ use std::process::Command;
 use super::process::{Process, Ready};
 use super::{Error, Folder, free_port, program};
 
+/// The last of a server's words, with two more behind it.
+const REPLICA_OF: &str = "--replicaof";
+
 /// A Redis server of our own, killed when dropped.
 #[derive(Debug)]
 pub struct Redis {
@@ -35,6 +38,14 @@ impl Redis {
         let mut redis = Self { port, configuration, sentinel: None, process: None, folder };
         redis.start_again()?;
         Ok(redis)
+    }
+
+    /// Starts a replica of `primary`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where Redis is not installed, [`Error::NotReady`] when it does not start.
+    pub fn start_replica(primary: &Self) -> Result<Self, Error> {
+        Self::start_with(&[REPLICA_OF, "127.0.0.1", &primary.port.to_string()])
     }
 
     /// Starts a sentinel that watches the server `primary` under that name, and puts a replica in its place half a second after it has
@@ -74,11 +85,24 @@ impl Redis {
             Ready::Port(self.port)
         } else {
             command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
-            command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(&self.configuration);
+            command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
+            // Otherwise a replica waits five seconds for others that may come too.
+            command.args(["--repl-diskless-sync-delay", "0"]).args(&self.configuration);
             Ready::Line("Ready to accept connections")
         };
         self.process = Some(Process::start("Redis", &mut command, &folder.join("log"), &ready)?);
         Ok(())
+    }
+
+    /// Starts the server once more, after [`kill`](Self::kill), as a replica of `primary`, whatever it was before.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where Redis is not installed, [`Error::NotReady`] when it does not start.
+    pub fn start_again_as_replica_of(&mut self, primary: u16) -> Result<(), Error> {
+        let own = self.configuration.iter().position(|word| word == REPLICA_OF).unwrap_or(self.configuration.len());
+        self.configuration.truncate(own);
+        self.configuration.extend([REPLICA_OF.to_owned(), "127.0.0.1".to_owned(), primary.to_string()]);
+        self.start_again()
     }
 
     /// Kills the server with SIGKILL, and waits until it is gone.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use xtask::services::Redis;
 
-use super::support::{Process, Raw, answered, granted, options, past_trouble, private, renewal};
+use super::{
+    support::{Process, Raw, answered, granted, options, past_trouble, private, renewal},
+    waiting::passes_over_the_dead,
+};
 use crate::{
     conformance::steps::eventually,
     redis::RedisStore,
@@ -19,8 +22,7 @@ async fn renewed(store: &RedisStore, renewal: &Renewal) -> Renewed {
 #[tokio::test]
 async fn a_lease_that_a_replica_has_outlives_the_primary() {
     let mut primary = private(&[]);
-    let port = primary.port().to_string();
-    let _replica = private(&["--replicaof", "127.0.0.1", &port]);
+    let _replica = Redis::start_replica(&primary).unwrap();
     let sentinel = Redis::start_sentinel(&primary).unwrap_or_else(|error| panic!("{error}"));
     // A sentinel that knows of no replica cannot put one in the primary's place.
     let raw = Raw::to(&sentinel.url()).await;
@@ -40,4 +42,11 @@ async fn a_lease_that_a_replica_has_outlives_the_primary() {
     let store = RedisStore::from_url(&url, store.options.clone()).unwrap();
     let answer = answered(&store, &another).await;
     assert!(matches!(answer, Answer::Busy { holder: Some(_), .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_hears_nothing_any_more_is_passed_over_behind_a_sentinel_too() {
+    let primary = private(&[]);
+    let sentinel = Redis::start_sentinel(&primary).unwrap_or_else(|error| panic!("{error}"));
+    passes_over_the_dead(&primary, &format!("redis+sentinel://127.0.0.1:{}/primary", sentinel.port())).await;
 }

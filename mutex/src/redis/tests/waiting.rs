@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use deadpool_redis::{Config, Runtime};
+use xtask::services::Redis;
 
 use super::support::{Process, answered, granted, options, private, renewal};
 use crate::{
     Locks,
-    conformance::steps::until_waiting,
-    redis::RedisStore,
+    conformance::steps::{eventually, until_waiting},
+    redis::{RedisOptions, RedisStore},
     store::{Answer, Hint, LeaseStore, Queueing, Renewed},
 };
 
@@ -59,9 +60,15 @@ async fn a_mutex_is_handed_over_at_once_between_processes_on_pools() {
 #[tokio::test]
 async fn who_hears_nothing_any_more_is_passed_over_at_once() {
     let server = private(&[]);
+    passes_over_the_dead(&server, &server.url()).await;
+}
+
+/// One of two who wait dies, at `url`, which leads to `server`.
+pub(super) async fn passes_over_the_dead(server: &Redis, url: &str) {
     let options = options();
-    let store = RedisStore::from_url(&server.url(), options.clone()).unwrap();
-    let dead_store = RedisStore::from_url(&server.url(), options).unwrap();
+    let channels = format!("PUBSUB CHANNELS {}:*", options.namespace);
+    let store = RedisStore::from_url(url, options.clone()).unwrap();
+    let dead_store = RedisStore::from_url(url, options).unwrap();
     let (mut process, dead) = (Process::open(&store, "p"), Process::open(&dead_store, "dead"));
     let holder = process.ask("m", 1, Queueing::Wait);
     granted(&store.acquire(&holder).await.unwrap());
@@ -74,8 +81,8 @@ async fn who_hears_nothing_any_more_is_passed_over_at_once() {
     dead_store.close(&dead.id).await;
     // Until the server has noticed.
     loop {
-        let heard: Vec<String> = raw.say("PUBSUB CHANNELS *").await;
-        if heard.len() == 1 {
+        let heard: Vec<String> = raw.say(&channels).await;
+        if heard.len() < 2 {
             break;
         }
     }
@@ -96,12 +103,37 @@ async fn a_lease_that_too_few_replicas_have_is_given_back() {
     assert!(error.is_transient() && error.to_string().contains("0 of 1 replicas"), "{error}");
     assert!(store.inspect(&ask.key).await.unwrap().unwrap().holders.is_empty());
 
-    let replica = private(&["--replicaof", "127.0.0.1", &port(&server.url())]);
+    let replica = Redis::start_replica(&server).unwrap();
     granted(&answered(&store, &ask).await);
     assert!(store.release(&ask.key, &ask.lease).await.unwrap());
     drop(replica);
 }
 
-fn port(url: &str) -> String {
-    url.rsplit(':').next().unwrap().trim_end_matches("/0").to_owned()
+#[tokio::test]
+async fn a_lease_that_is_handed_over_waits_for_replicas_too() {
+    let server = private(&[]);
+    let options = options();
+    let locks = |options: RedisOptions| {
+        let store = RedisStore::from_url(&server.url(), options).unwrap();
+        let patience = Duration::from_millis(300);
+        Locks::builder().store(std::sync::Arc::new(store)).patience(patience).build().unwrap()
+    };
+    let (lax, strict) = (locks(options.clone()), locks(options.wait_for_replicas(1, Duration::from_millis(50))));
+    let second = strict.mutex("m");
+    let handed_over = async || {
+        let guard = lax.mutex("m").lock().await.unwrap();
+        let (got, released) = tokio::join!(second.lock(), async {
+            until_waiting(&lax, guard.key(), 1).await;
+            guard.release().await
+        });
+        released.unwrap();
+        got
+    };
+    let error = handed_over().await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
+
+    let _replica = Redis::start_replica(&server).unwrap();
+    // Until it has caught up.
+    eventually(async || second.lock().await.ok()).await.release().await.unwrap();
+    handed_over().await.unwrap().release().await.unwrap();
 }
