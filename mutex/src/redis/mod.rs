@@ -148,7 +148,11 @@ impl RedisStore {
                 return Err(Failure::strange("answers to other renewals"));
             }
             for (entry, answer) in order.iter().zip(answers) {
-                renewed[*entry] = reply::renewed(answer, &batch[*entry])?;
+                renewed[*entry] = match reply::renewed(answer, &batch[*entry])? {
+                    // It was handed over, which no replica may know: who is told to ask again waits for them.
+                    Renewed::Granted(_) if self.options.replicas.is_some() => Renewed::Lost,
+                    renewed => renewed,
+                };
             }
         }
         Ok(renewed)

@@ -44,8 +44,9 @@ impl RedisOptions {
         Self { response_timeout, ..self }
     }
 
-    /// Has each acquisition wait until so many replicas have it, at most so long; one that fewer have is given back, and fails as
-    /// unavailable. It makes a double grant after a failover less likely, and not impossible. Default: none.
+    /// Has each grant, at once or by hand-off, wait until so many replicas have it, at most so long; one that fewer have is given back,
+    /// and fails as unavailable. It makes a double grant after a failover less likely, and not impossible: renewals wait for nobody.
+    /// Default: none.
     pub fn wait_for_replicas(self, replicas: u32, at_most: Duration) -> Self {
         Self { replicas: Some((replicas, at_most)), ..self }
     }
