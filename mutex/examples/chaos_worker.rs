@@ -1,7 +1,8 @@
 //! A process that takes leases and writes down what it believes: `cargo xtask chaos locks` runs, stops and kills it.
 //!
 //! Arguments: the store's address, the log, the register's address, its name, a seed, the ttl in milliseconds, and what it does:
-//! `work`, `careless` (it never looks whether its lease is lost) or `watch` (it looks into the store).
+//! `work`, `linger` (it holds some leases for seconds), `careless` (it never looks whether its lease is lost) or `watch` (it looks
+//! into the store).
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use celeriac_mutex::{Lease, LockKey, Locks, Owner};
+use celeriac_mutex::{Lease, LockKey, Locks, LocksBuilder, Owner};
+#[cfg(feature = "redis-sentinel")]
+use celeriac_mutex::{RedisOptions, RedisStore};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -32,6 +35,7 @@ struct Worker {
     register: Mutex<(TcpStream, BufReader<TcpStream>)>,
     attempts: AtomicU64,
     careless: bool,
+    lingers: bool,
 }
 
 fn now() -> u64 {
@@ -89,12 +93,18 @@ impl Worker {
         };
         let fence = permit.fencing_token().get();
         let mut holds = self.believes(&permit, "got", &format!("{attempt} {key} {weight} {fence}"));
+        let longest = match (self.careless, self.lingers) {
+            (true, _) => 60,
+            // Until a replica has taken its primary's place.
+            (_, true) if rng.random_bool(0.3) => 800,
+            _ => 15,
+        };
         for _ in 0..rng.random_range(steps) {
             if !holds {
                 break;
             }
             self.write(key, fence);
-            tokio::time::sleep(Duration::from_millis(rng.random_range(0..if self.careless { 60 } else { 15 }))).await;
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..longest))).await;
             holds = self.believes(&permit, "held", &attempt);
         }
         self.say("ended", now(), &attempt);
@@ -122,6 +132,16 @@ impl Worker {
     }
 }
 
+/// Behind a sentinel a lease counts once a replica has it, which no address says.
+fn at(url: &str, max_ttl: Duration) -> Result<LocksBuilder, Failure> {
+    #[cfg(feature = "redis-sentinel")]
+    if url.contains("+sentinel://") {
+        let options = RedisOptions::default().max_ttl(max_ttl).wait_for_replicas(1, Duration::from_millis(500));
+        return Ok(Locks::builder().store(Arc::new(RedisStore::from_url(url, options)?)));
+    }
+    Ok(Locks::builder().url(url))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -134,8 +154,9 @@ async fn main() -> Result<(), Failure> {
         register: Mutex::new((stream.try_clone()?, BufReader::new(stream))),
         attempts: AtomicU64::new(0),
         careless: role == "careless",
+        lingers: role == "linger",
     });
-    let locks = Locks::builder().url(url).worker(name).ttl(ttl).max_ttl(ttl * 2).build()?;
+    let locks = at(url, ttl * 2)?.worker(name).ttl(ttl).max_ttl(ttl * 2).build()?;
     let mut futures = tokio::task::JoinSet::new();
     for number in 0..if role == "watch" { 1 } else { FUTURES as u64 } {
         let (worker, locks, watches) = (worker.clone(), locks.clone(), role == "watch");

@@ -13,7 +13,10 @@ fn program() -> PathBuf {
 }
 
 fn run(store: Store, careless: bool) -> Report {
-    let lasts = Duration::from_secs(8);
+    run_for(Duration::from_secs(8), store, careless)
+}
+
+fn run_for(lasts: Duration, store: Store, careless: bool) -> Report {
     let report = chaos::run(&Options { store, seed: 20, lasts, workers: 4, careless, program: program() }).unwrap();
     println!("{report}");
     report
@@ -22,6 +25,15 @@ fn run(store: Store, careless: bool) -> Report {
 #[test]
 fn leases_in_redis_keep_their_promise_under_faults() {
     let report = run(Store::Redis { persistent: false }, false);
+    assert!(report.findings.grants > 20, "{report}");
+    assert!(report.findings.broken.is_empty(), "{report}");
+}
+
+#[cfg(feature = "redis-sentinel")]
+#[test]
+fn leases_on_private_redis_servers_keep_their_promise_when_one_takes_the_place_of_the_other() {
+    let report = run_for(Duration::from_secs(15), Store::Sentinel, false);
+    assert!(report.faults.get("failover").is_some_and(|count| *count > 0), "{report}");
     assert!(report.findings.grants > 20, "{report}");
     assert!(report.findings.broken.is_empty(), "{report}");
 }

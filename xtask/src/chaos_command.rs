@@ -9,9 +9,10 @@ use xtask::{
 
 use crate::{Failure, foreground::run_well, test::cargo};
 
-const STORES: [(&str, Store); 3] = [
+const STORES: [(&str, Store); 4] = [
     ("redis", Store::Redis { persistent: false }),
     ("redis-aof", Store::Redis { persistent: true }),
+    ("redis-sentinel", Store::Sentinel),
     ("sqlite", Store::Sqlite),
 ];
 
@@ -45,7 +46,7 @@ impl Wanted {
                     wanted.stores.retain(|(known, _)| *known == name);
                     if wanted.stores.is_empty() {
                         return Err(Failure::Usage(format!(
-                            "`{name}` is no store that processes share: redis, redis-aof or sqlite"
+                            "`{name}` is no store that processes share: redis, redis-aof, redis-sentinel or sqlite"
                         )));
                     }
                 }
@@ -59,7 +60,8 @@ impl Wanted {
 /// Runs worker processes under faults, and says whether their leases kept what they promise.
 pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<(), Failure> {
     let wanted = Wanted::parse(words)?;
-    let features = ["build", "-p", "celeriac-mutex", "--example", "chaos_worker", "--features", "redis,sqlite"];
+    let features =
+        ["build", "-p", "celeriac-mutex", "--example", "chaos_worker", "--features", "redis-sentinel,sqlite"];
     run_well(&mut cargo(&features))?;
     let program = target_directory().join("debug/examples/chaos_worker");
     let mut broken = 0;
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_store_that_processes_do_not_share_is_refused() {
-        assert!(parse("locks --store memory").unwrap_err().to_string().contains("redis-aof or sqlite"));
+        assert!(parse("locks --store memory").unwrap_err().to_string().contains("redis-sentinel or sqlite"));
         assert!(parse("queues").is_err());
     }
 }

@@ -7,11 +7,13 @@ mod admin;
 mod check;
 mod clock;
 mod faults;
+mod group;
 mod history;
 mod proxy;
 mod random;
 mod register;
 mod run;
+mod server;
 mod workers;
 
 pub use check::{Expected, Findings};

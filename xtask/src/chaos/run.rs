@@ -11,13 +11,13 @@ use std::{
 use super::{
     Expected, Findings, History, Nanos, What,
     clock::{nanos, now},
-    faults::{Faults, Server},
-    proxy::Proxy,
+    faults::Faults,
     random::Random,
     register::Register,
+    server::Server,
     workers::{Kit, Worker},
 };
-use crate::services::{Error, Folder, Redis};
+use crate::services::{Error, Folder};
 
 /// Where the leases are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,29 @@ pub enum Store {
         /// Whether it remembers what it knew when it is killed.
         persistent: bool,
     },
+    /// In a Redis server that has a replica, which a sentinel puts in its place.
+    Sentinel,
     /// In a SQLite file.
     Sqlite,
+}
+
+impl Store {
+    /// How long leases last.
+    fn ttl(self) -> Duration {
+        match self {
+            // Some outlive a failover, which takes one to two seconds.
+            Self::Sentinel => Duration::from_secs(3),
+            Self::Redis { .. } | Self::Sqlite => BEAT,
+        }
+    }
+
+    /// For how long holders only die, and for how long everything else happens then.
+    fn phases(self) -> (Duration, Duration) {
+        match self {
+            Self::Sentinel => (BEAT * 12, BEAT * 8),
+            Self::Redis { .. } | Self::Sqlite => (BEAT * 5, BEAT * 5),
+        }
+    }
 }
 
 /// What is run.
@@ -59,11 +80,13 @@ pub struct Report {
     pub history: History,
 }
 
-/// How long leases last.
-const TTL: Duration = Duration::from_millis(800);
+/// How often something happens, about: the longest pause where holders only die is twice as long.
+const BEAT: Duration = Duration::from_millis(800);
 /// How long past its ttl a dead holder's lock may be taken: half a second for a hand-off to somebody who is about to die, and what a
 /// busy machine takes.
 const SLACK: Duration = Duration::from_millis(1200);
+/// How long a failover may last. Generous: a sentinel that was kept from its work for two seconds lets thirty pass.
+const FAILOVER_BOUND: Duration = Duration::from_secs(120);
 
 /// Runs it.
 ///
@@ -74,47 +97,44 @@ pub fn run(options: &Options) -> Result<Report, Error> {
     let folder = Folder::create("chaos")?;
     let leases = BTreeMap::from([("one".to_owned(), 1), ("two".to_owned(), 1), ("three".to_owned(), 3)]);
     let register = Register::start(&folder.path().join("register.log"), leases.clone()).map_err(io)?;
-    let mut server = match options.store {
-        Store::Sqlite => None,
-        Store::Redis { persistent } => {
-            let durable: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
-            let redis = Redis::start_with(if persistent { durable } else { &[] })?;
-            let port = redis.url().rsplit_once(':').and_then(|(_, rest)| rest.trim_end_matches("/0").parse().ok());
-            let port = port.unwrap_or_default();
-            Some(Server { redis, port, proxy: Proxy::to(port).map_err(io)? })
-        }
-    };
+    let mut server = Server::start(options.store)?;
     let (direct, url) = if let Some(server) = &server {
-        (server.redis.url(), format!("redis://127.0.0.1:{}/0", server.proxy.port()))
+        server.urls()
     } else {
         let url = format!("sqlite://{}", folder.path().join("locks.db").display());
         (url.clone(), url)
     };
+    let (ttl, (calm_for, trouble_for)) = (options.store.ttl(), options.store.phases());
     let kit = Kit {
         program: options.program.clone(),
         url,
         folder: folder.path().to_owned(),
         register: register.address(),
         seed: options.seed,
-        ttl: TTL,
+        ttl,
     };
     let watching = Kit { url: direct, program: kit.program.clone(), folder: kit.folder.clone(), ..kit };
     let watcher = watching.start(0, 0, "watch").map_err(io)?;
-    let role = |number| if options.careless && number == 0 { "careless" } else { "work" };
+    let role = |number| match options.store {
+        _ if options.careless && number == 0 => "careless",
+        Store::Sentinel => "linger",
+        Store::Redis { .. } | Store::Sqlite => "work",
+    };
     let mut workers = (0..options.workers)
         .map(|number| kit.start(number, 0, role(number)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(io)?;
     let log = File::create(folder.path().join("faults.log")).map_err(io)?;
     let random = Random::new(options.seed);
-    let mut faults = Faults { random, log, counts: BTreeMap::new(), ttl: TTL, only_stops: options.careless };
+    let mut faults =
+        Faults { random, log, counts: BTreeMap::new(), ttl, longest_stop: trouble_for, only_stops: options.careless };
 
-    let (began, calm_for) = (Instant::now(), TTL * 5);
+    let began = Instant::now();
     let mut broken = Vec::new();
     while began.elapsed() < options.lasts {
-        let calm = (began.elapsed().as_millis() / calm_for.as_millis()) % 2 == 0;
-        let pause = if calm { faults.random.tenths(TTL, 8, 20) } else { faults.random.tenths(TTL, 1, 6) };
-        wait(pause, &mut workers);
+        let calm = began.elapsed().as_millis() % (calm_for + trouble_for).as_millis() < calm_for.as_millis();
+        let pause = if calm { faults.random.tenths(BEAT, 8, 20) } else { faults.random.tenths(BEAT, 1, 6) };
+        wait(pause, &mut workers, &mut faults, server.as_mut()).map_err(io)?;
         faults.strike(&kit, &mut workers, server.as_mut(), calm).map_err(io)?;
         for worker in &mut workers {
             if worker.has_ended() {
@@ -123,12 +143,19 @@ pub fn run(options: &Options) -> Result<Report, Error> {
             }
         }
     }
-    let quiet = now() + nanos(TTL * 5);
-    wait(TTL * 8, &mut workers);
+    let end = Instant::now() + FAILOVER_BOUND;
+    while server.as_ref().is_some_and(|server| !server.is_whole()) && Instant::now() < end {
+        wait(BEAT, &mut workers, &mut faults, server.as_mut()).map_err(io)?;
+    }
+    if server.as_ref().is_some_and(|server| !server.is_whole()) {
+        broken.push(format!("no replica took its primary's place within {FAILOVER_BOUND:?}"));
+    }
+    let quiet = now() + nanos(trouble_for);
+    wait(trouble_for + ttl * 3, &mut workers, &mut faults, server.as_mut()).map_err(io)?;
     drop((workers, watcher));
 
     let history = History::read(folder.path()).map_err(io)?;
-    let recovery = nanos(TTL + SLACK);
+    let recovery = nanos(ttl + SLACK);
     let mut findings = Expected { leases: leases.clone(), recovery }.check(&history);
     for key in leases.keys() {
         if !is_had_after(&history, key, quiet) {
@@ -144,15 +171,21 @@ fn is_had_after(history: &History, key: &str, instant: Nanos) -> bool {
     history.0.iter().any(|event| event.at > instant && had(&event.what))
 }
 
-/// Waits, and lets those go on whose pause is over.
-fn wait(pause: Duration, workers: &mut [Worker]) {
+/// Waits, lets those go on whose pause is over, and has a failover go its way.
+fn wait(
+    pause: Duration,
+    workers: &mut [Worker],
+    faults: &mut Faults,
+    mut server: Option<&mut Server>,
+) -> io::Result<()> {
     let end = Instant::now() + pause;
     loop {
         let now = Instant::now();
         for worker in &mut *workers {
             worker.go_on(now);
         }
-        let Some(left) = end.checked_duration_since(now).filter(|left| !left.is_zero()) else { return };
+        faults.tend(server.as_deref_mut())?;
+        let Some(left) = end.checked_duration_since(now).filter(|left| !left.is_zero()) else { return Ok(()) };
         thread::park_timeout(left.min(Duration::from_millis(20)));
     }
 }
