@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use xtask::chaos::{self, Options, Report, Store};
+use xtask::chaos::{self, Memory, Options, Report, Store};
 
 /// Cargo builds examples beside the tests.
 fn program() -> PathBuf {
@@ -24,7 +24,7 @@ fn run_for(lasts: Duration, store: Store, careless: bool) -> Report {
 
 #[test]
 fn leases_in_redis_keep_their_promise_under_faults() {
-    let report = run(Store::Redis { persistent: false }, false);
+    let report = run(Store::Redis { memory: Memory::None }, false);
     assert!(report.findings.grants > 20, "{report}");
     assert!(report.findings.broken.is_empty(), "{report}");
 }
@@ -47,7 +47,7 @@ fn leases_in_sqlite_keep_their_promise_under_faults() {
 
 #[test]
 fn a_worker_of_redis_that_never_looks_whether_its_lease_is_lost_is_found_and_its_late_writes_are_refused() {
-    let report = run(Store::Redis { persistent: false }, true);
+    let report = run(Store::Redis { memory: Memory::None }, true);
     assert!(report.findings.refused > 0, "the register took everything: {report}");
     let overlaps = report.findings.broken.iter().filter(|broken| broken.contains("believed to hold it")).count();
     assert!(overlaps > 0, "nobody noticed: {report}");

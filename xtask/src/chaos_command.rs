@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use xtask::{
-    chaos::{self, Options, Store},
+    chaos::{self, Memory, Options, Store},
     services::target_directory,
 };
 
 use crate::{Failure, foreground::run_well, test::cargo};
 
-const STORES: [(&str, Store); 4] = [
-    ("redis", Store::Redis { persistent: false }),
-    ("redis-aof", Store::Redis { persistent: true }),
+const STORES: [(&str, Store); 5] = [
+    ("redis", Store::Redis { memory: Memory::None }),
+    ("redis-rdb", Store::Redis { memory: Memory::Snapshots }),
+    ("redis-aof", Store::Redis { memory: Memory::All }),
     ("redis-sentinel", Store::Sentinel),
     ("sqlite", Store::Sqlite),
 ];
@@ -46,7 +47,7 @@ impl Wanted {
                     wanted.stores.retain(|(known, _)| *known == name);
                     if wanted.stores.is_empty() {
                         return Err(Failure::Usage(format!(
-                            "`{name}` is no store that processes share: redis, redis-aof, redis-sentinel or sqlite"
+                            "`{name}` is no store that processes share: redis, redis-rdb, redis-aof, redis-sentinel or sqlite"
                         )));
                     }
                 }

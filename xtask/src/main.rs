@@ -25,7 +25,7 @@ cargo xtask bench [--without PART].. [--quick] [NAME..]
     runs the benchmarks, or those named
 cargo xtask services [--without PART].. [-- COMMAND ARGUMENT..]
     starts the services and runs COMMAND with their addresses in its environment, by default a shell
-cargo xtask chaos locks [--minutes N] [--seed S] [--store redis|redis-aof|redis-sentinel|sqlite]
+cargo xtask chaos locks [--minutes N] [--seed S] [--store redis|redis-rdb|redis-aof|redis-sentinel|sqlite]
     runs processes that take leases, kills, stops and cuts them off, and checks that every lease kept its promise
 
 PART is amqp, redis, celery, jdupes or prometheus. CELERIAC_TEST_AMQP_URL and CELERIAC_TEST_REDIS_URL name running

@@ -18,4 +18,4 @@ mod workers;
 
 pub use check::{Expected, Findings};
 pub use history::{Event, History, Nanos, What};
-pub use run::{Options, Report, Store, run};
+pub use run::{Memory, Options, Report, Store, run};

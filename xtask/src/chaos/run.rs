@@ -22,15 +22,26 @@ use crate::services::{Error, Folder};
 /// Where the leases are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// In a Redis server, with or without an append-only file.
+    /// In a Redis server.
     Redis {
-        /// Whether it remembers what it knew when it is killed.
-        persistent: bool,
+        /// What it remembers when it was killed.
+        memory: Memory,
     },
     /// In a Redis server that has a replica, which a sentinel puts in its place.
     Sentinel,
     /// In a SQLite file.
     Sqlite,
+}
+
+/// What a Redis server remembers when it was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    None,
+    /// What it knew at its last snapshot, a second or two before.
+    Snapshots,
+    /// Everything: it has an append-only file.
+    All,
 }
 
 impl Store {
@@ -117,7 +128,8 @@ pub fn run(options: &Options) -> Result<Report, Error> {
     let watcher = watching.start(0, 0, "watch").map_err(io)?;
     let role = |number| match options.store {
         _ if options.careless && number == 0 => "careless",
-        Store::Sentinel => "linger",
+        // Short holds are over before a server is there again.
+        Store::Sentinel | Store::Redis { memory: Memory::Snapshots } => "linger",
         Store::Redis { .. } | Store::Sqlite => "work",
     };
     let mut workers = (0..options.workers)

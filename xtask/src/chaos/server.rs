@@ -1,4 +1,4 @@
-use super::{Nanos, Store, admin, group::Group, proxy::Proxy};
+use super::{Memory, Nanos, Store, admin, group::Group, proxy::Proxy};
 use crate::services::{Error, Redis};
 
 /// What serves the workers, and suffers faults.
@@ -15,9 +15,12 @@ impl Server {
     pub(super) fn start(store: Store) -> Result<Option<Self>, Error> {
         match store {
             Store::Sqlite => Ok(None),
-            Store::Redis { persistent } => {
-                let durable: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
-                let redis = Redis::start_with(if persistent { durable } else { &[] })?;
+            Store::Redis { memory } => {
+                let redis = Redis::start_with(match memory {
+                    Memory::None => &[],
+                    Memory::Snapshots => &["--save", "1 1"],
+                    Memory::All => &["--appendonly", "yes", "--appendfsync", "always"],
+                })?;
                 let proxy =
                     Proxy::to(redis.port()).map_err(|source| Error::io("starting a proxy".to_owned(), source))?;
                 Ok(Some(Self::Alone { redis, proxy }))
