@@ -88,7 +88,7 @@ async fn the_program_s_own_files_are_not_looked_at() {
 
 async fn finished(mut child: crate::support::Child) -> super::stage::Report {
     assert!(child.wait().await.success(), "{}", child.output());
-    super::stage::Report::read(&child.output())
+    super::stage::Report::read(&child)
 }
 
 /// Every regular file under `folder`.

@@ -23,7 +23,7 @@ async fn goes_on_where_it_was_interrupted(stage: Stage) {
     let mut again = stage.demo(&stage.files(), &["--json"]);
     assert!(again.wait_within(crate::support::BOUND * 3).await.success(), "{}", again.output());
 
-    let report = Report::read(&again.output());
+    let report = Report::read(&again);
     assert_eq!((report.number("files"), report.duplicates().len()), (FILES as u64, FILES / 2));
     // Give-back counts no attempt, and what was done was not done again.
     assert_eq!(report.number("attempts"), FILES as u64);

@@ -11,14 +11,14 @@ async fn over_processes(stage: Stage) {
     assert!(producer.wait().await.success(), "{}", producer.output());
     assert!(producer.output().contains("\"published\": 1000"), "{}", producer.output());
     assert!(collector.wait_within(BOUND * 3).await.success(), "{}", collector.output());
-    let report = Report::read(&collector.output());
+    let report = Report::read(&collector);
     assert_eq!((report.number("files"), report.duplicates().len(), report.number("attempts")), (1000, 500, 1000));
 
     // They end by themselves: there is nothing left to do.
     let mut digests = 0;
     for worker in &mut workers {
         assert!(worker.wait().await.success(), "{}", worker.output());
-        digests += Report::read(&worker.output()).number("digests");
+        digests += Report::read(worker).number("digests");
     }
     assert_eq!(digests, 1000);
     assert_eq!(stage.left_over(), [""; 0]);

@@ -83,7 +83,7 @@ impl Stage {
         let mut child = self.demo(&self.files(), &[arguments, &["--json"]].concat());
         let status = child.wait_within(BOUND * 3).await;
         assert!(status.success(), "{status}\n{}", child.output());
-        Report::read(&child.output())
+        Report::read(&child)
     }
 
     /// What the program has left in the folder that it runs in, without the broker's files.
@@ -98,17 +98,10 @@ impl Stage {
 pub struct Report(pub Value);
 
 impl Report {
-    /// Finds the document among the lines: those of progress end before it, or stand around it.
-    pub fn read(output: &str) -> Self {
-        let lines: Vec<&str> = output.lines().collect();
-        let begin = lines.iter().position(|line| *line == "{").unwrap_or_else(|| panic!("no document:\n{output}"));
-        let length = lines[begin..].iter().position(|line| *line == "}").unwrap();
-        // Standard output and standard error arrive line by line, and may mix.
-        let own = lines[begin..=begin + length]
-            .iter()
-            .filter(|line| !line.ends_with("files") && !line.ends_with("found so far"));
-        let document = own.copied().collect::<Vec<_>>().join("\n");
-        Self(serde_json::from_str(&document).unwrap_or_else(|fault| panic!("{fault}:\n{output}")))
+    /// Reads what a process that has ended printed on stdout: the document and nothing else.
+    pub fn read(child: &Child) -> Self {
+        let printed = child.stdout();
+        Self(serde_json::from_str(&printed).unwrap_or_else(|fault| panic!("{fault}:\n{printed}")))
     }
 
     pub fn number(&self, name: &str) -> u64 {

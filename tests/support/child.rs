@@ -18,10 +18,23 @@ use super::wait::BOUND;
 #[derive(Debug)]
 pub struct Child {
     process: tokio::process::Child,
-    lines: watch::Receiver<Vec<String>>,
+    lines: watch::Receiver<Vec<Line>>,
     /// How many lines [`wait_for_line`](Self::wait_for_line) has gone past.
     seen: usize,
     _readers: JoinSet<()>,
+}
+
+/// A line that it has printed.
+#[derive(Debug)]
+struct Line {
+    on: Stream,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Stdout,
+    Stderr,
 }
 
 impl Child {
@@ -34,8 +47,8 @@ impl Child {
         let (lines_sender, lines) = watch::channel(Vec::new());
         let lines_sender = Arc::new(lines_sender);
         let mut readers = JoinSet::new();
-        readers.spawn(read(process.stdout.take().unwrap(), lines_sender.clone()));
-        readers.spawn(read(process.stderr.take().unwrap(), lines_sender));
+        readers.spawn(read(Stream::Stdout, process.stdout.take().unwrap(), lines_sender.clone()));
+        readers.spawn(read(Stream::Stderr, process.stderr.take().unwrap(), lines_sender));
         Self { process, lines, seen: 0, _readers: readers }
     }
 
@@ -51,12 +64,12 @@ impl Child {
     pub async fn wait_for_line_within(&mut self, bound: Duration, mut wanted: impl FnMut(&str) -> bool) -> String {
         let seen = &mut self.seen;
         let found = self.lines.wait_for(|lines| {
-            let position = lines[*seen..].iter().position(|line| wanted(line));
+            let position = lines[*seen..].iter().position(|line| wanted(&line.text));
             *seen = position.map_or(lines.len(), |at| *seen + at + 1);
             position.is_some()
         });
         let missed = match timeout(bound, found).await {
-            Ok(Ok(lines)) => return lines[*seen - 1].clone(),
+            Ok(Ok(lines)) => return lines[*seen - 1].text.clone(),
             Ok(Err(_)) => "the process closed its output without the line".to_owned(),
             Err(_) => format!("the line did not come within {bound:?}"),
         };
@@ -65,7 +78,17 @@ impl Child {
 
     /// Everything it has printed, stdout and stderr as they came.
     pub fn output(&self) -> String {
-        self.lines.borrow().join("\n")
+        self.printed(|_| true)
+    }
+
+    /// What it has printed on stdout.
+    pub fn stdout(&self) -> String {
+        self.printed(|line| line.on == Stream::Stdout)
+    }
+
+    fn printed(&self, wanted: impl Fn(&Line) -> bool) -> String {
+        let lines = self.lines.borrow();
+        lines.iter().filter(|line| wanted(line)).map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// Its process id.
@@ -103,12 +126,12 @@ impl Child {
     }
 }
 
-async fn read(stream: impl AsyncRead + Unpin, lines: Arc<watch::Sender<Vec<String>>>) {
+async fn read(on: Stream, stream: impl AsyncRead + Unpin, lines: Arc<watch::Sender<Vec<Line>>>) {
     let mut stream = BufReader::new(stream);
     let mut bytes = Vec::new();
     while stream.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
-        let line = String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned();
-        lines.send_modify(|lines| lines.push(line));
+        let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned();
+        lines.send_modify(|lines| lines.push(Line { on, text }));
         bytes.clear();
     }
 }

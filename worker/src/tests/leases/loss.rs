@@ -177,21 +177,17 @@ async fn part_lost(then: fn() -> Then) {
             if ctx.attempt() == 1 {
                 let part = ctx.mutex("part", "a").ttl(TTL).lock().await?;
                 take_away(&locks, &part).await;
-                match then() {
-                    Then::Waits => std::future::pending::<()>().await,
-                    // It awaits nothing that would let the worker drop it.
-                    Then::LetsGo => {
-                        while part.lost_reason().is_none() {
-                            std::thread::yield_now();
-                        }
-                        drop(part);
-                    }
-                    Then::Releases => {
-                        while part.lost_reason().is_none() {
-                            std::thread::yield_now();
-                        }
-                        part.release().await?;
-                    }
+                let then = then();
+                if matches!(then, Then::Waits) {
+                    std::future::pending::<()>().await;
+                }
+                // It awaits nothing that would let the worker drop it.
+                while part.lost_reason().is_none() {
+                    std::thread::yield_now();
+                }
+                match then {
+                    Then::Releases => drop(part.release().await?),
+                    _ => drop(part),
                 }
             }
             Ok(())
