@@ -100,7 +100,15 @@ async fn a_confirmation_that_does_not_come_is_unconfirmed_and_not_unreachable() 
     assert!(matches!(&error, Error::Unconfirmed { id, .. } if id.as_str() == "second"), "{error:?}");
     assert!(start.elapsed() < timeout * 2);
 
-    // A connection that breaks while a confirmation is awaited says the same, and the next publish has a new connection.
+    // The next one does not trust that channel, and gets no other: it was not sent.
+    let error = publish(&broker, &queue, "not sent").await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { .. }), "{error:?}");
+    proxy.restore();
+
+    // A connection that breaks while a confirmation is awaited says the same as the first, and the next publish has a new connection.
+    let broker = Broker::builder().url(&through(&proxy)).publish_timeout(timeout).build().unwrap();
+    publish(&broker, &queue, "warm").await.unwrap();
+    proxy.black_hole();
     let third = publish(&broker, &queue, "third");
     let cut = async {
         tokio::task::yield_now().await;

@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -47,7 +50,7 @@ enum Phase {
     Connecting,
     Declaring,
     Blocked(String),
-    Sent,
+    Sent(Arc<ConfirmChannel>),
     Rejected,
 }
 
@@ -102,7 +105,13 @@ impl Publisher {
                 Phase::Declaring => Fault::timed_out("declaring the queue").into_error(&self.address),
                 Phase::Blocked(message) => Error::Blocked { address: self.address.clone(), message },
                 Phase::Rejected => rejected(message, &queue.name),
-                Phase::Sent => unconfirmed(message, &queue.name, std::io::Error::from(std::io::ErrorKind::TimedOut)),
+                Phase::Sent(channel) => {
+                    // A broker that is blocked answers later, and hears of no new channel before.
+                    if channel.link.blocked().is_none() {
+                        channel.retire();
+                    }
+                    unconfirmed(message, &queue.name, std::io::Error::from(std::io::ErrorKind::TimedOut))
+                }
             }),
         }
     }
@@ -152,7 +161,7 @@ impl Publisher {
                 None => levels.name(&queue.name, message.priority()),
             };
             let route = route(&name, delay);
-            *phase = Phase::Sent;
+            *phase = Phase::Sent(channel.clone());
             match channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await {
                 Ok(Receipt::Taken) => return Ok(()),
                 Ok(Receipt::Rejected) => {
@@ -253,6 +262,9 @@ struct ConfirmChannel {
     /// confirmations, so the first poll of each publish, which does both, is taken one at a time.
     turn: Mutex<()>,
     returns: Returns,
+    /// Whether a confirmation did not come in time. Those under way on it still wait for theirs; the next publish takes another channel:
+    /// what the broker keeps for this one may never answer again.
+    retired: AtomicBool,
 }
 
 impl std::fmt::Debug for ConfirmChannel {
@@ -263,7 +275,7 @@ impl std::fmt::Debug for ConfirmChannel {
 
 impl Mortal for ConfirmChannel {
     fn is_alive(&self) -> bool {
-        self.channel.status().connected() && self.link.is_alive()
+        !self.retired.load(Ordering::Relaxed) && self.channel.status().connected() && self.link.is_alive()
     }
 }
 
@@ -286,7 +298,12 @@ impl ConfirmChannel {
     async fn open(link: Arc<Link>) -> Result<Self, Fault> {
         let channel = link.channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { link, channel, turn: Mutex::default(), returns: Returns::default() })
+        let (turn, returns, retired) = (Mutex::default(), Returns::default(), AtomicBool::new(false));
+        Ok(Self { link, channel, turn, returns, retired })
+    }
+
+    fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
     }
 
     async fn send(
