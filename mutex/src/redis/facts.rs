@@ -42,7 +42,9 @@ impl Facts {
             None => warn_once(),
         }
         let now = reply::time(time)?;
-        let uptime = info.get("uptime_in_seconds").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        // In whole seconds, of which the first may have only begun.
+        let uptime = info.get("uptime_in_seconds").and_then(|seconds| seconds.parse::<u64>().ok());
+        let uptime = uptime.map(|seconds| Duration::from_secs(seconds.saturating_sub(1)));
         let left = match uptime {
             Some(uptime) if options.restart_grace && info.get("aof_enabled") != Some("1") => {
                 options.max_ttl.saturating_sub(uptime)
