@@ -11,8 +11,8 @@ use crate::{
 
 const WORKERS: u64 = 3;
 
-/// A server that is killed while it makes a queue keeps the queue's name, and never again has it lead: whatever is published there is held
-/// up, and the channel with it. That is for RabbitMQ to mend; here every queue stands before the server dies.
+/// A server that is killed while it makes a queue may keep the queue's name, and never have it lead: whatever is published there is held up,
+/// and the channel with it. That is for RabbitMQ to mend; here every queue stands before the server dies.
 async fn until_all_consume(rabbit: &PrivateRabbit) {
     let broker = Broker::new(&rabbit.url()).unwrap();
     for queue in ["imports", "inventories", "exports", "hog"] {
