@@ -135,5 +135,5 @@ async fn a_lease_that_is_handed_over_waits_for_replicas_too() {
     let _replica = Redis::start_replica(&server).unwrap();
     // Until it has caught up.
     eventually(async || second.lock().await.ok()).await.release().await.unwrap();
-    handed_over().await.unwrap().release().await.unwrap();
+    eventually(async || handed_over().await.ok()).await.release().await.unwrap();
 }
