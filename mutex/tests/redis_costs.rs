@@ -42,25 +42,29 @@ async fn until_in_line(locks: &Locks, count: usize) {
     .await;
 }
 
-/// Has a lock handed on, in stretches of so many hand-offs, while `waiting` wait for it, and returns what the cheapest stretch cost:
-/// in the others those who wait have renewed their places, as they do every few seconds.
-async fn cost(redis: &Redis, waiting: usize, stretches: usize, hand_offs: usize) -> u64 {
-    let locks = locks(redis);
-    let mutex = locks.mutex("handed").key(waiting);
-    let first = mutex.lock().await.unwrap();
+/// Has a lock handed on, in stretches of so many hand-offs, while `waiting` wait for it in so many processes by turns, and returns what the
+/// cheapest stretch cost: in the others those who wait have renewed their places, as they do every few seconds.
+async fn cost(redis: &Redis, processes: usize, waiting: usize, stretches: usize, hand_offs: usize) -> u64 {
+    let processes: Vec<_> = (0..processes).map(|_| locks(redis)).collect();
+    let mutexes: Vec<_> = processes.iter().map(|locks| locks.mutex("handed").key((processes.len(), waiting))).collect();
+    let first = mutexes[0].lock().await.unwrap();
     let (served, mut fences) = mpsc::unbounded_channel();
     let go_on = Arc::new(tokio::sync::Semaphore::new(0));
     let mut waiters = JoinSet::new();
-    for _ in 0..waiting {
-        let (mutex, served, go_on) = (mutex.clone(), served.clone(), go_on.clone());
+    for number in 1..=waiting {
+        let (mutex, served, go_on) = (mutexes[number % mutexes.len()].clone(), served.clone(), go_on.clone());
         waiters.spawn(async move {
             let guard = mutex.lock().await.unwrap();
             served.send(guard.fencing_token().get()).unwrap();
             go_on.acquire().await.unwrap().forget();
             guard.release().await.unwrap();
         });
+        // By turns, where that matters.
+        if mutexes.len() > 1 {
+            until_in_line(&processes[0], number).await;
+        }
     }
-    until_in_line(&locks, waiting).await;
+    until_in_line(&processes[0], waiting).await;
     let (mut costs, mut first, mut last) = (Vec::new(), Some(first), 0);
     for _ in 0..stretches {
         let before = scripts_run(redis);
@@ -75,9 +79,11 @@ async fn cost(redis: &Redis, waiting: usize, stretches: usize, hand_offs: usize)
         }
         costs.push(scripts_run(redis) - before);
     }
-    println!("{waiting} wait: {costs:?} scripts for {hand_offs} hand-offs each");
+    println!("{waiting} wait in {}: {costs:?} scripts for {hand_offs} hand-offs each", processes.len());
     waiters.shutdown().await;
-    locks.close().await;
+    for locks in processes {
+        locks.close().await;
+    }
     costs.into_iter().min().unwrap()
 }
 
@@ -85,8 +91,10 @@ async fn cost(redis: &Redis, waiting: usize, stretches: usize, hand_offs: usize)
 async fn a_hand_off_in_redis_costs_the_same_however_many_wait() {
     let redis = Redis::start().unwrap();
     for (waiting, stretches, hand_offs) in [(1, 1, 1), (10, 1, 10), (100, 5, 20), (1000, 20, 20)] {
-        // One release, and one renewal by which the winner confirms: the same to the last command.
-        assert_eq!(cost(&redis, waiting, stretches, hand_offs).await, 2 * hand_offs as u64, "{waiting} wait");
+        let cost = async |processes| cost(&redis, processes, waiting, stretches, hand_offs).await;
+        // To the last command: one release within a process, and to another's a renewal too, by which the winner confirms.
+        assert_eq!(cost(1).await, hand_offs as u64, "{waiting} wait");
+        assert_eq!(cost(2).await, 2 * hand_offs as u64, "{waiting} wait in two processes");
     }
 }
 

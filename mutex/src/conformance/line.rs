@@ -1,12 +1,15 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
 use super::{
     Fixture,
-    steps::{eventually, soon, until_waiting},
+    steps::{Bare, eventually, soon, until_waiting},
 };
-use crate::Taken;
+use crate::{
+    Taken,
+    store::{Answer, Ask, Handed, Hint, PROBATION, Queueing, Release, Renewed},
+};
 
 /// Waiters of several processes are served first come, first served.
 pub async fn waiters_are_served_in_order(fixture: &impl Fixture) {
@@ -27,6 +30,37 @@ pub async fn waiters_are_served_in_order(fixture: &impl Fixture) {
     for number in 0..9 {
         assert_eq!(soon(order.recv()).await, Some(number));
     }
+}
+
+/// What a release hands over is said in its answer to a waiter of the same process, which has nothing to confirm, and by a hint to one of
+/// another process, which has.
+pub async fn a_release_hands_over_in_its_answer_to_its_own_process_and_by_a_hint_to_another(fixture: &impl Fixture) {
+    let (key, mut one, mut other) = (fixture.key("answered"), Bare::new(fixture), Bare::new(fixture));
+    let long = |ask: Arc<Ask>| Arc::new(Ask { ttl: Duration::from_secs(20), ..(*ask).clone() });
+    let [held, own] = [Queueing::No, Queueing::Wait].map(|queueing| long(one.ask(&key, 1, queueing)));
+    let (others, last) = (long(other.ask(&key, 1, Queueing::Wait)), long(one.ask(&key, 1, Queueing::Wait)));
+    let fence = one.granted(&held).await.fence;
+    for (bare, ask) in [(&one, &own), (&other, &others), (&one, &last)] {
+        assert!(matches!(bare.store.acquire(ask).await.unwrap(), Answer::Queued { .. }));
+    }
+
+    let Release { found: true, handed, look: None } = one.release(&held).await else { panic!("the next is another's") };
+    let [Handed { lease, granted }] = &handed[..] else { panic!("{handed:?}") };
+    assert_eq!((lease, granted.leases), (&own.lease, 1));
+    assert!(granted.fence > fence && granted.ttl >= own.ttl, "{granted:?}");
+    let left = one.store.inspect(&key).await.unwrap().unwrap().holders[0].ttl_left;
+    assert!(left.is_none_or(|left| left > PROBATION), "{left:?}: nothing is to be confirmed");
+
+    let release = one.release(&own).await;
+    assert_eq!(release.handed, []);
+    assert_eq!(release.look.map(|(lease, _)| lease).as_ref(), Some(&last.lease));
+    let granted = Hint::Granted { key: key.clone(), lease: others.lease.clone() };
+    soon(async { while other.hints.recv().await.unwrap() != granted {} }).await;
+    assert!(matches!(other.renew(&others, None, false).await, Renewed::Granted(_)));
+
+    assert_eq!(other.release(&others).await, Release { found: true, ..Release::default() });
+    let first = soon(one.hints.recv()).await;
+    assert_eq!(first, Some(Hint::Granted { key, lease: last.lease.clone() }), "it was told nothing before");
 }
 
 /// Dropping the future of a waiter takes it out of the line.

@@ -66,6 +66,7 @@ macro_rules! conformance {
             a_question_that_is_repeated_is_granted_once
             // The line.
             waiters_are_served_in_order
+            a_release_hands_over_in_its_answer_to_its_own_process_and_by_a_hint_to_another
             a_waiter_that_is_dropped_leaves_the_line
             a_timeout_leaves_the_line
             an_unfair_asker_goes_past_the_line

@@ -102,11 +102,12 @@ pub async fn a_second_release_frees_nothing_of_anothers(fixture: &impl Fixture) 
     let (key, mut one, mut other) = (fixture.key("second"), Bare::new(fixture), Bare::new(fixture));
     let first = one.ask(&key, 1, Queueing::No);
     one.granted(&first).await;
-    assert!(one.store.release(&key, &first.lease).await.unwrap());
+    assert!(one.release(&first).await.found);
     let second = other.ask(&key, 1, Queueing::No);
     other.granted(&second).await;
-    assert!(!one.store.release(&key, &first.lease).await.unwrap());
-    assert!(!one.store.release(&key, &"nobody.1".into()).await.unwrap());
+    assert!(!one.release(&first).await.found);
+    let nobodys = one.ask(&key, 1, Queueing::No);
+    assert!(!one.release(&nobodys).await.found);
     let held = one.store.inspect(&key).await.unwrap().unwrap();
     assert_eq!(held.holders.iter().map(|holder| &holder.lease).collect::<Vec<_>>(), [&second.lease]);
 }

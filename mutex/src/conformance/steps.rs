@@ -11,7 +11,7 @@ use tokio::{
 use super::{Fixture, TTL};
 use crate::{
     FencingToken, LockKey, Locks, Owner,
-    store::{Answer, Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Queueing, Renewal, Renewed},
+    store::{Answer, Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Queueing, Release, Renewal, Renewed},
 };
 
 /// How long a step may take before its claim fails: long, so that a machine out of breath fails none.
@@ -125,6 +125,14 @@ impl Bare {
     pub async fn renew(&self, ask: &Arc<Ask>, fence: Option<FencingToken>, reassert: bool) -> Renewed {
         let renewal = Renewal { ask: ask.clone(), fence, reassert };
         self.store.renew(&[renewal]).await.unwrap().remove(0)
+    }
+
+    /// Gives back what it holds, or leaves the line.
+    ///
+    /// # Panics
+    /// Where the store does not answer.
+    pub async fn release(&self, ask: &Ask) -> Release {
+        self.store.release(&ask.key, &ask.lease, &self.process).await.unwrap()
     }
 
     /// Ends as a killed process does.

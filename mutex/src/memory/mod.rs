@@ -11,8 +11,8 @@ use self::state::State;
 use crate::{
     Error, LockKey,
     store::{
-        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Renewal,
-        Renewed, Severity, Spend, Spent,
+        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Release,
+        Renewal, Renewed, Severity, Spend, Spent,
     },
 };
 
@@ -55,10 +55,10 @@ impl LeaseStore for MemoryStore {
         })
     }
 
-    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        Ok(self
-            .state()
-            .with(key, |lock, line, world| lock.release(line, world, lease).unwrap_or_else(|never| match never {})))
+    async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
+        Ok(self.state().with(key, |lock, line, world| {
+            lock.release(line, world, lease, Some(process)).unwrap_or_else(|never| match never {})
+        }))
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {

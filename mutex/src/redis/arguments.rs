@@ -9,7 +9,7 @@ use super::{
 use crate::{
     LockKey,
     rules::micros,
-    store::{Ask, LeaseId, Queueing, Renewal, Spend},
+    store::{Ask, LeaseId, ProcessId, Queueing, Renewal, Spend},
 };
 
 /// How many renewals go into one call of a script, so that it stalls the server for a fraction of a millisecond.
@@ -68,6 +68,13 @@ impl Keys<'_> {
     /// A call whose arguments are a lease and the grace.
     pub(super) fn of_lease<'a>(&self, script: Script, key: &LockKey, lease: &'a LeaseId) -> Call<'a> {
         Call { script, keys: self.four(key).into(), arguments: vec![lease.as_str().into(), Argument::Grace] }
+    }
+
+    /// The answer is for `here`; `None` tells everybody by hints.
+    pub(super) fn release<'a>(&self, key: &LockKey, lease: &'a LeaseId, here: Option<&ProcessId>) -> Call<'a> {
+        let mut call = self.of_lease(Script::Release, key, lease);
+        call.arguments.extend(here.map(|process| hints::inbox(self.source, process).into()));
+        call
     }
 
     /// Calls for all of a batch, and the entries of each in the order of its answers: those of one lock side by side.

@@ -49,7 +49,7 @@ use crate::{
     Error, LockKey,
     store::{
         Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Queueing,
-        Renewal, Renewed, Spend, Spent,
+        Release, Renewal, Renewed, Spend, Spent,
     },
 };
 
@@ -127,7 +127,7 @@ impl RedisStore {
         let [value, reached] = &*values else { return Err(Failure::strange("an answer of another length")) };
         let (answer, reached) = (reply::answer(value, ask)?, reply::unsigned(reached)?);
         if matches!(answer, Answer::Granted(_)) && reached < replicas.into() {
-            caller.call(self.keys().of_lease(Script::Release, &ask.key, &ask.lease)).await?;
+            caller.call(self.keys().release(&ask.key, &ask.lease, None)).await?;
             return Err(Failure::Unavailable(format!(
                 "{reached} of {replicas} replicas had the lease within {at_most:?}; it was given back"
             )));
@@ -159,8 +159,8 @@ impl RedisStore {
     }
 
     /// A call whose answer is yes or no.
-    async fn says(&self, caller: Caller<'_>, script: Script, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        let said = async { reply::int(&caller.call(self.keys().of_lease(script, key, lease)).await?) };
+    async fn says(&self, script: Script, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
+        let said = async { reply::int(&self.caller().call(self.keys().of_lease(script, key, lease)).await?) };
         said.await.map(|said| said == 1).map_err(self.failed())
     }
 }
@@ -187,8 +187,11 @@ impl LeaseStore for RedisStore {
         self.ask(ask).await.map_err(self.failed())
     }
 
-    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        self.says(self.acquirer(), Script::Release, key, lease).await
+    async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
+        // What replicas may not know is not handed over by an answer: who is told to look asks again, and waits for them.
+        let here = Some(process).filter(|_| self.options.replicas.is_none());
+        let said = async { reply::release(&self.acquirer().call(self.keys().release(key, lease, here)).await?) };
+        said.await.map_err(self.failed())
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {
@@ -213,11 +216,11 @@ impl LeaseStore for RedisStore {
     }
 
     async fn revoke(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        self.says(self.caller(), Script::Revoke, key, lease).await
+        self.says(Script::Revoke, key, lease).await
     }
 
     async fn force_release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        self.says(self.caller(), Script::ForceRelease, key, lease).await
+        self.says(Script::ForceRelease, key, lease).await
     }
 
     async fn diagnose(&self) -> Result<Vec<Finding>, Error> {

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use crate::{
     FencingToken, Owner,
     rules::Micros,
-    store::{Answer, Ask, Granted, LeaseId, Renewal, Renewed, Spent},
+    store::{Answer, Ask, Granted, Handed, LeaseId, Release, Renewal, Renewed, Spent},
 };
 
 pub(super) fn text(value: &Value) -> Result<String, Failure> {
@@ -115,6 +115,28 @@ pub(super) fn answer(value: &Value, ask: &Ask) -> Result<Answer, Failure> {
         ))),
         _ => Err(Failure::strange("an answer of another shape")),
     }
+}
+
+/// Whether it was there; or a list, where that concerns waiters of the same process.
+pub(super) fn release(value: &Value) -> Result<Release, Failure> {
+    if let Value::Int(found) = value {
+        return Ok(Release { found: *found == 1, ..Release::default() });
+    }
+    let [found, leases, handed, look] = list(value)? else {
+        return Err(Failure::strange("a release of another shape"));
+    };
+    let handed = list(handed)?.chunks(3).map(|fields| match fields {
+        [waiter, fence, ttl] => Ok(Handed { lease: lease(waiter)?, granted: granted(fence, leases, duration(ttl)?)? }),
+        _ => Err(Failure::strange("a hand-off of another shape")),
+    });
+    Ok(Release {
+        found: int(found)? == 1,
+        handed: handed.collect::<Result<_, _>>()?,
+        look: match list(look)? {
+            [waiter, after] => Some((lease(waiter)?, duration(after)?)),
+            _ => None,
+        },
+    })
 }
 
 pub(super) fn renewed(value: &Value, renewal: &Renewal) -> Result<Renewed, Failure> {

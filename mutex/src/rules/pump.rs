@@ -1,7 +1,10 @@
 use std::time::Duration;
 
-use super::{Line, Lock, Micros, News, Waiting, World, micros};
-use crate::store::{MAX_BYPASS, PROBATION, WAITER_TTL};
+use super::{Line, Lock, Micros, News, Waiting, World, acquire::lasting, micros};
+use crate::{
+    FencingToken,
+    store::{Granted, Handed, MAX_BYPASS, PROBATION, ProcessId, Release, WAITER_TTL},
+};
 
 /// How many one operation hands leases to; what is left over is served by the next one.
 pub(crate) const AT_ONCE: usize = 64;
@@ -10,16 +13,28 @@ pub(crate) const AT_ONCE: usize = 64;
 pub(crate) const LATENESS: Duration = Duration::from_secs(1);
 
 impl Lock {
-    /// Hands what is free to those who wait, in order.
+    /// Hands what is free to those who wait, in order, and tells them.
     pub(super) fn pump<L: Line>(&mut self, line: &mut L, world: &mut impl World) -> Result<(), L::Error> {
-        let Some(leases) = self.leases else { return Ok(()) };
-        let now = world.now();
+        self.hand_on(line, world, None).map(drop)
+    }
+
+    /// The same; but what concerns `here`, a process that waits for the answer to its release, is for that answer to tell. It is there: its
+    /// waiters have nothing to confirm.
+    pub(super) fn hand_on<L: Line>(
+        &mut self,
+        line: &mut L,
+        world: &mut impl World,
+        here: Option<&ProcessId>,
+    ) -> Result<Release, L::Error> {
+        let mut release = Release::default();
+        let Some(leases) = self.leases else { return Ok(release) };
+        let (now, expiring) = (world.now(), world.expiring());
         if self.kept_back(world).is_some() {
-            return Ok(());
+            return Ok(release);
         }
         let mut granted = false;
         for _ in 0..AT_ONCE {
-            let Some(head) = line.first_live()? else { return Ok(()) };
+            let Some(head) = line.first_live()? else { return Ok(release) };
             if head.until <= now || world.is_dead(&head.process) {
                 line.remove(&head.lease)?;
                 continue;
@@ -35,17 +50,28 @@ impl Lock {
                 break;
             }
             line.remove(&head.lease)?;
-            if world.tell(&head.process, News::Granted(head.lease.clone())) {
+            if here == Some(&head.process) {
+                self.pass_over(line, head.rank)?;
+                let fence = FencingToken::new(self.grant(world, (&head).into(), head.ttl));
+                let granted = Granted { fence, ttl: lasting(expiring, head.ttl), leases };
+                release.handed.push(Handed { lease: head.lease, granted });
+            } else if world.tell(&head.process, News::Granted(head.lease.clone())) {
                 self.pass_over(line, head.rank)?;
                 self.grant(world, (&head).into(), head.ttl.min(PROBATION));
-                granted = true;
+            } else {
+                continue;
             }
+            granted = true;
         }
         if granted && let Some(head) = line.first_live()? {
             let after = self.look_in(line, world)?;
-            world.tell(&head.process, News::Look(head.lease, after));
+            if here == Some(&head.process) {
+                release.look = Some((head.lease, after));
+            } else {
+                world.tell(&head.process, News::Look(head.lease, after));
+            }
         }
-        Ok(())
+        Ok(release)
     }
 
     /// When the head of the line should ask again, should nobody tell it: when a lease ends, or the lock is no longer kept for another.

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     FencingToken,
-    store::{Ask, Granted, LeaseId, Renewal, Renewed, WAITER_TTL},
+    store::{Ask, Granted, LeaseId, ProcessId, Release, Renewal, Renewed, WAITER_TTL},
 };
 
 impl Lock {
@@ -101,28 +101,26 @@ impl Lock {
         Renewed::Held { ttl: lasting(world.expiring(), ask.ttl), revoked: false }
     }
 
-    /// Gives a lease back, or leaves the line.
+    /// Gives a lease back, or leaves the line. The answer is for `here` to hear; `None` where nobody waits for it.
     pub fn release<L: Line>(
         &mut self,
         line: &mut L,
         world: &mut impl World,
         lease: &LeaseId,
-    ) -> Result<bool, L::Error> {
+        here: Option<&ProcessId>,
+    ) -> Result<Release, L::Error> {
         let now = world.now();
-        let Some(at) = self.holders.iter().position(|held| held.lease == *lease) else {
-            let waited = line.remove(lease)?.is_some();
-            if waited {
-                self.reap(world);
-                self.pump(line, world)?;
-            }
-            return Ok(waited);
+        let found = if let Some(at) = self.holders.iter().position(|held| held.lease == *lease) {
+            let held = self.holders.remove(at);
+            self.learn(now.saturating_sub(held.since));
+            held.ends.is_none_or(|ends| ends > now)
+        } else if line.remove(lease)?.is_some() {
+            true
+        } else {
+            return Ok(Release::default());
         };
-        let held = self.holders.remove(at);
-        let in_time = held.ends.is_none_or(|ends| ends > now);
-        self.learn(now.saturating_sub(held.since));
         self.reap(world);
-        self.pump(line, world)?;
-        Ok(in_time)
+        Ok(Release { found, ..self.hand_on(line, world, here)? })
     }
 
     /// An exponentially weighted mean: each hold counts a fifth.

@@ -109,7 +109,7 @@ impl<'a> Abandon<'a> {
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         if let Some(ask) = self.ask.take() {
-            self.session.abandon(ask);
+            self.session.abandon(&ask);
         }
     }
 }

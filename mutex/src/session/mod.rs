@@ -2,6 +2,7 @@
 
 mod acquire;
 mod held;
+mod release;
 mod renewer;
 mod table;
 mod thread;
@@ -90,23 +91,30 @@ impl Session {
         held.end();
         // What this call does not tell the store, the thread does.
         let abandon = Abandon::new(self, held.ask.clone());
-        let released = self.store.release(&held.ask.key, &held.ask.lease).await?;
+        let key = &held.ask.key;
+        let done = release::release(&*self.store, &self.process, &self.table, key, &held.ask.lease).await?;
         abandon.disarm();
-        Ok(if released && valid { Released::Ok } else { Released::AlreadyLost })
+        for lease in done.unwanted {
+            self.thread.release(key.clone(), lease);
+        }
+        if done.wake {
+            self.thread.wake();
+        }
+        Ok(if done.found && valid { Released::Ok } else { Released::AlreadyLost })
     }
 
     /// Gives a lease back without waiting, unless that was done.
     pub(crate) fn let_go(&self, held: &Held) {
         if self.table.remove(&held.ask.lease) {
             held.count();
-            self.thread.release(held.ask.clone());
+            self.thread.release(held.ask.key.clone(), held.ask.lease.clone());
         }
     }
 
     /// Lets the thread release whatever was asked for.
-    fn abandon(&self, ask: Arc<Ask>) {
+    fn abandon(&self, ask: &Ask) {
         self.table.remove(&ask.lease);
-        self.thread.release(ask);
+        self.thread.release(ask.key.clone(), ask.lease.clone());
     }
 
     pub(crate) fn check_ttl(&self, ttl: Duration) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use tokio::{
 use super::{
     Held,
     acquire::look_after,
+    release,
     table::{Entry, Inner, Table, Turn, What, interval},
     thread::Chore,
 };
@@ -17,7 +18,7 @@ use crate::{
     Error, LeaseLost, LockKey,
     clock::Boot,
     stats::{Counts, add},
-    store::{Ask, Granted, Hint, LeaseId, LeaseStore, ProcessId, Renewal, Renewed, WAITER_TTL},
+    store::{Hint, LeaseId, LeaseStore, ProcessId, Renewal, Renewed, WAITER_TTL},
 };
 
 /// How many hints may lie unread; what is lost beyond is found by the next renewal.
@@ -43,7 +44,15 @@ pub(super) struct Renewer {
     patience: Duration,
     chores: mpsc::UnboundedReceiver<Chore>,
     /// Every future that the thread runs.
-    tasks: JoinSet<Option<Batch>>,
+    tasks: JoinSet<Done>,
+}
+
+/// What came of a future.
+#[derive(Debug)]
+enum Done {
+    Renewed(Batch),
+    /// What a release has handed to those who want it no longer.
+    Released(LockKey, Vec<LeaseId>),
 }
 
 /// A renewal that came back.
@@ -82,10 +91,18 @@ impl Renewer {
                     None => return self.close(None).await,
                     Some(Chore::Close(done)) => return self.close(done).await,
                     Some(Chore::Look) => {}
-                    Some(Chore::Release(ask)) => self.release(ask.key.clone(), ask.lease.clone()),
+                    Some(Chore::Release(key, lease)) => self.release(key, lease),
                 },
                 Some(done) = self.tasks.join_next() => {
-                    if let Ok(Some(batch)) = done { self.take_in(&batch) }
+                    match done {
+                        Ok(Done::Renewed(batch)) => self.take_in(&batch),
+                        Ok(Done::Released(key, unwanted)) => {
+                            for lease in unwanted {
+                                self.release(key.clone(), lease);
+                            }
+                        }
+                        Err(_) => {}
+                    }
                 }
                 hint = hints.recv(), if !deaf => match hint {
                     None => deaf = true,
@@ -134,7 +151,7 @@ impl Renewer {
         let bound = shortest.clamp(Duration::from_millis(50), RENEW_BOUND);
         self.tasks.spawn(async move {
             let answers = bounded(bound, store.renew(&renewals)).await;
-            Some(Batch { sent, renewals, answers })
+            Done::Renewed(Batch { sent, renewals, answers })
         });
     }
 
@@ -163,7 +180,7 @@ impl Renewer {
     }
 
     fn answer(&mut self, sent: Boot, renewal: &Renewal, answer: &Renewed) {
-        let (ask, lease) = (&renewal.ask, &renewal.ask.lease);
+        let lease = &renewal.ask.lease;
         let mut inner = self.table.lock();
         // It was released or given up meanwhile.
         let Some(entry) = inner.entries.get_mut(lease) else { return };
@@ -195,13 +212,11 @@ impl Renewer {
                 }
             }
             (What::Waiting(_), Renewed::Granted(granted)) => {
-                if entry.grant(ask, *granted, sent) {
-                    due = entry.due;
-                } else {
-                    inner.entries.remove(lease);
+                if inner.grant(lease, *granted, sent).is_none() {
                     drop(inner);
-                    return self.release(ask.key.clone(), lease.clone());
+                    self.release(renewal.ask.key.clone(), lease.clone());
                 }
+                return;
             }
             (What::Waiting(waiter), Renewed::Lost | Renewed::Held { .. }) => {
                 // Nobody listens where it was given up.
@@ -254,20 +269,25 @@ impl Renewer {
 
     /// Tells the store until it hears, or what is to be released has long ended by itself.
     fn release(&mut self, key: LockKey, lease: LeaseId) {
-        let store = self.store.clone();
+        let (store, process, table) = (self.store.clone(), self.process.clone(), self.table.clone());
         self.tasks.spawn(async move {
             let give_up = Boot::now().plus(WAITER_TTL * 2);
             let mut delay = Duration::from_millis(50);
-            while let Err(error) = bounded(RELEASE_BOUND, store.release(&key, &lease)).await {
+            loop {
+                let released = release::release(&*store, &process, &table, &key, &lease);
+                let error = match bounded(RELEASE_BOUND, released).await {
+                    // The thread looks at the table when this is done.
+                    Ok(done) => return Done::Released(key, done.unwanted),
+                    Err(error) => error,
+                };
                 if !error.is_transient() || Boot::now() >= give_up {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(%key, %lease, error, "a lease could not be released; it ends by itself");
-                    break;
+                    return Done::Released(key, Vec::new());
                 }
                 tokio::time::sleep(delay.mul_f64(rand::random_range(0.5..1.0))).await;
                 delay = (delay * 2).min(Duration::from_secs(1));
             }
-            None
         });
     }
 
@@ -275,8 +295,8 @@ impl Renewer {
     async fn close(mut self, done: Option<oneshot::Sender<()>>) {
         self.chores.close();
         while let Some(chore) = self.chores.recv().await {
-            if let Chore::Release(ask) = chore {
-                self.release(ask.key.clone(), ask.lease.clone());
+            if let Chore::Release(key, lease) = chore {
+                self.release(key, lease);
             }
         }
         let entries = std::mem::take(&mut self.table.lock().entries);
@@ -340,17 +360,6 @@ impl Entry {
     fn send(&mut self, now: Boot) -> Renewal {
         self.in_flight = true;
         self.renewal(now)
-    }
-
-    /// Makes a waiter a holder; `false` where it was given up at this very moment.
-    fn grant(&mut self, ask: &Arc<Ask>, granted: Granted, sent: Boot) -> bool {
-        let What::Waiting(waiter) = &self.what else { return true };
-        let held = Arc::new(Held::new(ask.clone(), granted, sent, waiter.counts.clone()));
-        self.due = Boot::now().plus(interval(ask.ttl));
-        match std::mem::replace(&mut self.what, What::Held(held.clone())) {
-            What::Waiting(waiter) => waiter.turn.send(Turn::Granted(held)).is_ok(),
-            What::Held(_) => true,
-        }
     }
 }
 

@@ -98,19 +98,7 @@ impl Table {
 
     /// Renews an entry no later than in `after`: whether the thread must look sooner than it would, or `None` where there is none.
     pub(super) fn look_in(&self, lease: &LeaseId, after: Duration) -> Option<bool> {
-        let due = Boot::now().plus(after);
-        let mut inner = self.lock();
-        let entry = inner.entries.get_mut(lease)?;
-        entry.due = entry.due.min(due);
-        if entry.in_flight {
-            entry.again = true;
-            return Some(false);
-        }
-        if after.is_zero() {
-            inner.urgent.push(lease.clone());
-            return Some(true);
-        }
-        Some(inner.wants(due))
+        self.lock().look_in(lease, after)
     }
 
     /// What is held.
@@ -129,6 +117,22 @@ impl Table {
 }
 
 impl Inner {
+    /// As [`Table::look_in`].
+    pub(super) fn look_in(&mut self, lease: &LeaseId, after: Duration) -> Option<bool> {
+        let due = Boot::now().plus(after);
+        let entry = self.entries.get_mut(lease)?;
+        entry.due = entry.due.min(due);
+        if entry.in_flight {
+            entry.again = true;
+            return Some(false);
+        }
+        if after.is_zero() {
+            self.urgent.push(lease.clone());
+            return Some(true);
+        }
+        Some(self.wants(due))
+    }
+
     /// An entry is due by then: whether the thread must look sooner than it would.
     pub(super) fn wants(&mut self, due: Boot) -> bool {
         let sooner = due < self.next;

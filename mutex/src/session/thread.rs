@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{renewer::Renewer, table::Table};
 use crate::{
-    Error,
+    Error, LockKey,
     stats::Counts,
-    store::{Ask, LeaseStore, ProcessId},
+    store::{LeaseId, LeaseStore, ProcessId},
 };
 
 /// What the thread is asked to do.
@@ -19,7 +19,7 @@ pub(super) enum Chore {
     /// Look at the table again.
     Look,
     /// Release this, however long it takes.
-    Release(Arc<Ask>),
+    Release(LockKey, LeaseId),
     /// Release everything, and end.
     Close(Option<oneshot::Sender<()>>),
 }
@@ -72,8 +72,8 @@ impl Thread {
         self.send(Chore::Look);
     }
 
-    pub(super) fn release(&self, ask: Arc<Ask>) {
-        self.send(Chore::Release(ask));
+    pub(super) fn release(&self, key: LockKey, lease: LeaseId) {
+        self.send(Chore::Release(key, lease));
     }
 
     pub(super) async fn close(&self) {

@@ -154,7 +154,7 @@ impl Keeper {
         }
         let mut transaction = Transaction::new(book, &mut self.household);
         for (key, lease) in self.owed.iter().filter(|_| chores.owed) {
-            transaction.release(key, lease)?;
+            transaction.release(key, lease, None)?;
         }
         for process in &chores.dead {
             // Whoever comes first clears it away, and removes its file before anybody else has the turn.

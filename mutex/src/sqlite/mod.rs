@@ -38,8 +38,8 @@ use self::{job::Kind, link::Link, transaction::Unanswered};
 use crate::{
     Error, LockKey,
     store::{
-        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Renewal,
-        Renewed, Spend, Spent,
+        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Release,
+        Renewal, Renewed, Spend, Spent,
     },
 };
 
@@ -130,14 +130,14 @@ impl LeaseStore for SqliteStore {
         })
     }
 
-    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
+    async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
         let key = key.to_string();
-        if let Some(released) = self.link.at_once(|transaction| transaction.release(&key, lease)) {
-            return Ok(released);
+        if let Some(release) = self.link.at_once(|transaction| transaction.release(&key, lease, Some(process))) {
+            return Ok(release);
         }
-        let lease = lease.clone();
+        let (lease, process) = (lease.clone(), process.clone());
         let kind = Kind::Release(key.clone(), lease.clone());
-        self.link.ask(kind, move |transaction| transaction.release(&key, &lease)).await
+        self.link.ask(kind, move |transaction| transaction.release(&key, &lease, Some(&process))).await
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {

@@ -210,7 +210,7 @@ mod tests {
         for number in 0..6_000 {
             let ask = home.ask(number);
             assert!(matches!(home.store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
-            assert!(home.store.release(&ask.key, &ask.lease).await.unwrap());
+            assert!(home.store.release(&ask.key, &ask.lease, &home.process).await.unwrap().found);
         }
         let log = std::fs::metadata(home.path().beside("-wal")).unwrap().len();
         assert!(log < 24 << 20, "{log} bytes after 12,000 transactions of a page or more");

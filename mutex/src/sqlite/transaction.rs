@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     rules::{Line, Lock, News, micros, spend},
-    store::{Answer, Ask, Hint, LeaseId, ProcessId, Renewal, Renewed, Spend, Spent, WAITER_TTL},
+    store::{Answer, Ask, Hint, LeaseId, ProcessId, Release, Renewal, Renewed, Spend, Spent, WAITER_TTL},
 };
 
 /// One transaction. What it tells our own processes is told when it is committed; what it tells others is in it.
@@ -58,9 +58,14 @@ impl<'t, 'b, 'c> Transaction<'t, 'b, 'c> {
         Ok(answer)
     }
 
-    pub(super) fn release(&mut self, key: &str, lease: &LeaseId) -> Result<bool, Fault> {
+    /// The answer is for `here`; `None` where nobody waits for it any more.
+    pub(super) fn release(&mut self, key: &str, lease: &LeaseId, here: Option<&ProcessId>) -> Result<Release, Fault> {
         self.household.forget(lease);
-        self.with(key, |lock, line, world| lock.release(line, world, lease))
+        let release = self.with(key, |lock, line, world| lock.release(line, world, lease, here))?;
+        for handed in &release.handed {
+            self.household.holds(&handed.lease);
+        }
+        Ok(release)
     }
 
     pub(super) fn renew(&mut self, renewal: &Renewal) -> Result<Renewed, Fault> {

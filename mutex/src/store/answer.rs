@@ -69,6 +69,26 @@ pub enum Renewed {
     Lost,
 }
 
+/// What a store says to a process that gives a lease back, or leaves a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Whether there was anything to give back: a lease that had not ended, or a place in line.
+    pub found: bool,
+    /// What this process's own waiters were handed by it: this answer is all that tells them.
+    pub handed: Vec<Handed>,
+    /// Which waiter of this process is now the head, and how long it may wait before it renews its place, as in [`Hint::Look`].
+    pub look: Option<(LeaseId, Duration)>,
+}
+
+/// A lease that was handed to a waiter of the process which released another: for its whole ttl, as it is known to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// The waiter.
+    pub lease: LeaseId,
+    /// What it was granted.
+    pub granted: Granted,
+}
+
 /// What a store tells a process without being asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {

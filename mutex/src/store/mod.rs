@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tokio::{runtime::Handle, sync::mpsc};
 
 pub use self::{
-    answer::{Answer, Granted, Hint, Renewed, Spent},
+    answer::{Answer, Granted, Handed, Hint, Release, Renewed, Spent},
     ask::{Ask, Queueing, Renewal, Spend},
     inspect::{Capabilities, Finding, Holder, LockState, LockSummary, Severity, Waiter},
     name::{LeaseId, ProcessId},
@@ -55,8 +55,9 @@ pub trait LeaseStore: std::fmt::Debug + Send + Sync + 'static {
     /// Asks for a lease.
     async fn acquire(&self, ask: &Ask) -> Result<Answer, Error>;
 
-    /// Gives a lease back, or leaves the queue; `false` where neither was there. Hands the lease on in the same step.
-    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error>;
+    /// Gives a lease of `process` back, or leaves the queue, and hands on in the same step: to waiters of that process in the answer, to
+    /// those of others by hints. Whoever does not get the answer asks again, and where nothing is found then, renews its waiters.
+    async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error>;
 
     /// Renews leases and places in queues, in one or few round trips; answers in the order of the batch.
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error>;
@@ -92,7 +93,7 @@ pub const WAITER_TTL: std::time::Duration = std::time::Duration::from_secs(15);
 pub const PLACE_GRACE: std::time::Duration = std::time::Duration::from_secs(600);
 /// How often a parked place is passed over by later ones before the lock is kept for it, once it is the first: 12.
 pub const MAX_BYPASS: usize = 12;
-/// The longest lease that a hand-off grants before the winner has renewed it: 500 ms.
+/// The longest lease that a hand-off grants to another process before the winner has renewed it: 500 ms.
 pub const PROBATION: std::time::Duration = std::time::Duration::from_millis(500);
 /// How long a key outlives its last use, so that fencing tokens keep rising: 1 h.
 pub const RETENTION: std::time::Duration = std::time::Duration::from_secs(3600);

@@ -184,13 +184,13 @@ fn answer(
         What::Release => {
             let other = lock.holders.iter().find(|held| held.lease != *lease).map(|held| held.lease.clone());
             if held && world.is(Mutant::ForgetsToHandOn) {
-                lock.release(&mut MemoryLine::default(), instant, lease).unwrap();
+                lock.release(&mut MemoryLine::default(), instant, lease, None).unwrap();
             } else {
-                lock.release(&mut line, instant, lease).unwrap();
+                lock.release(&mut line, instant, lease, None).unwrap();
             }
             let again = world.is(Mutant::ReleasesTwice) || (!held && world.is(Mutant::ReleasesWithoutAskingWhose));
             if let Some(other) = other.filter(|_| again) {
-                lock.release(&mut line, instant, &other).unwrap();
+                lock.release(&mut line, instant, &other, None).unwrap();
             }
             Reply::Released
         }

@@ -33,9 +33,9 @@ pub(crate) async fn solid_queue_761_double_release(fixture: &impl Fixture) {
     for _ in 0..10 {
         let ask = one.ask(&key, 1, Queueing::No);
         one.granted(&ask).await;
-        assert!(one.store.release(&key, &ask.lease).await.unwrap());
+        assert!(one.release(&ask).await.found);
         let held = semaphore.try_acquire().await.unwrap().expect("it is free");
-        assert!(!one.store.release(&key, &ask.lease).await.unwrap());
+        assert!(!one.release(&ask).await.found);
         assert!(semaphore.try_acquire().await.unwrap().is_none(), "two at once");
         assert_eq!(locks.inspect(&key).await.unwrap().unwrap().used, 1);
         held.release().await.unwrap();

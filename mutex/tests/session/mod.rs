@@ -1,6 +1,7 @@
 //! One process's part, over a store that fails, hangs and forgets on request.
 
 mod cancellation;
+mod handoff;
 mod loss;
 mod patience;
 

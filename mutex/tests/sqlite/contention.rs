@@ -81,9 +81,9 @@ async fn ten_thousand_waiters_are_served_in_order() {
     assert!(matches!(renewed[9_999], Renewed::Waiting { position: COUNT, .. }));
     let begun = Instant::now();
     for number in 0..100 {
-        assert!(store.release(&asks[number].key, &asks[number].lease).await.unwrap());
-        let next = store.renew(&[renewal(&asks[number + 1])]).await.unwrap();
-        assert!(matches!(next[..], [Renewed::Granted(_)]), "{number}: {next:?}");
+        let (from, to) = (&asks[number], &asks[number + 1]);
+        let release = store.release(&from.key, &from.lease, &process).await.unwrap();
+        assert!(matches!(&release.handed[..], [handed] if handed.lease == to.lease), "{number}: {release:?}");
     }
     println!("a hand-over among {COUNT}: {:?}", begun.elapsed() / 100);
     store.close(&process).await;

@@ -98,7 +98,7 @@ async fn a_lease_that_could_not_be_given_back_is_given_back_later() {
     let other = rusqlite::Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let asked = Instant::now();
-    assert!(store.release(&ask.key, &ask.lease).await.is_err_and(|error| error.is_transient()));
+    assert!(store.release(&ask.key, &ask.lease, &ask.process).await.is_err_and(|error| error.is_transient()));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     // Answered when what was asked before has failed.
     eventually(|| async { store.inspect(&ask.key).await.ok() }).await;

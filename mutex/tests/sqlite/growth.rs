@@ -22,7 +22,7 @@ async fn come_and_go(folder: &Folder, name: &str, count: u64) {
             ..ask()
         };
         assert!(matches!(store.acquire(&ask).await.unwrap(), Answer::Granted(_)));
-        assert!(store.release(&ask.key, &ask.lease).await.unwrap());
+        assert!(store.release(&ask.key, &ask.lease, &process).await.unwrap().found);
         let key = LockKey::new(Kind::Rate, name).part(&number.to_string());
         let spend = Spend { key, rate: "10/s".parse().unwrap(), cost: 1, horizon: Duration::ZERO };
         assert_eq!(store.spend(&spend).await.unwrap(), Spent::Now);

@@ -14,8 +14,8 @@ use celeriac_mutex::{
     Error, LockKey, Locks, LocksBuilder,
     conformance::{TTL, steps::soon},
     store::{
-        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Renewal,
-        Renewed, Spend, Spent,
+        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Release,
+        Renewal, Renewed, Spend, Spent,
     },
 };
 use tokio::{
@@ -36,6 +36,8 @@ pub(crate) enum Gate {
     ReplyLost,
     /// So it is with every third question; the others are answered.
     Flaky,
+    /// It is asked twice, as by a store whose connection was cut before the answer came, and the second answer is heard.
+    Repeated,
     /// It does not arrive, and nobody is ever told.
     Never,
 }
@@ -60,6 +62,7 @@ impl Gates {
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) acquisitions: u64,
+    pub(crate) releases: u64,
     /// Batches of renewals.
     pub(crate) batches: u64,
     renewals: HashMap<LeaseId, u64>,
@@ -138,15 +141,19 @@ impl Faulty {
         self.asked.borrow().renewals(lease)
     }
 
+    pub(crate) fn releases(&self) -> u64 {
+        self.asked.borrow().releases
+    }
+
     pub(crate) fn batches(&self) -> u64 {
         self.asked.borrow().batches
     }
 
-    async fn through<T>(
+    async fn through<T, Q: Future<Output = Result<T, Error>>>(
         &self,
         gate: fn(&Gates) -> Gate,
         count: impl FnOnce(&mut Asked),
-        question: impl Future<Output = Result<T, Error>>,
+        question: impl Fn() -> Q,
     ) -> Result<T, Error> {
         let gate = gate(&self.gates.lock().unwrap());
         let mut third = false;
@@ -158,22 +165,26 @@ impl Faulty {
         let lost = || Err(Error::Unavailable { address: "faulty".to_owned(), message: "no answer".to_owned() });
         match gate {
             Gate::Slow => {
-                let answer = question.await;
+                let answer = question().await;
                 // The slowness itself.
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 answer
             }
             Gate::Refused => lost(),
             Gate::ReplyLost => {
-                question.await?;
+                question().await?;
                 lost()
             }
             Gate::Flaky if third => {
-                question.await?;
+                question().await?;
                 lost()
             }
+            Gate::Repeated => {
+                question().await?;
+                question().await
+            }
             Gate::Never => std::future::pending().await,
-            Gate::Open | Gate::Flaky => question.await,
+            Gate::Open | Gate::Flaky => question().await,
         }
     }
 }
@@ -195,11 +206,12 @@ impl LeaseStore for Faulty {
     }
 
     async fn acquire(&self, ask: &Ask) -> Result<Answer, Error> {
-        self.through(|gates| gates.acquire, |asked| asked.acquisitions += 1, self.inner.acquire(ask)).await
+        self.through(|gates| gates.acquire, |asked| asked.acquisitions += 1, || self.inner.acquire(ask)).await
     }
 
-    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        self.through(|gates| gates.release, |_| {}, self.inner.release(key, lease)).await
+    async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
+        self.through(|gates| gates.release, |asked| asked.releases += 1, || self.inner.release(key, lease, process))
+            .await
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {
@@ -209,7 +221,7 @@ impl LeaseStore for Faulty {
                 *asked.renewals.entry(renewal.ask.lease.clone()).or_default() += 1;
             }
         };
-        self.through(|gates| gates.renew, count, self.inner.renew(batch)).await
+        self.through(|gates| gates.renew, count, || self.inner.renew(batch)).await
     }
 
     async fn spend(&self, spend: &Spend) -> Result<Spent, Error> {

@@ -64,12 +64,14 @@ local function look_in()
   return after or WAITER_TTL
 end
 
-local function pump()
+-- Those of `here`, which waits for the answer to its release, are told by that answer: what they were handed, and the head of them and when
+-- it should look. They have nothing to confirm.
+local function pump(here)
   if not lock.line or not lock.leases or kept_back() then return end
-  local granted = false
+  local granted, handed, head, look_at = false, {}, nil, nil
   for _ = 1, AT_ONCE do
-    local head = first_live()
-    if not head then return end
+    head = first_live()
+    if not head then break end
     if head.ends <= now then
       leave(head.lease)
     elseif head.weight > lock.leases then
@@ -81,13 +83,23 @@ local function pump()
       break
     else
       leave(head.lease)
-      if tell(head.process, 'g', head.lease) then
+      local ours = head.process == here
+      if ours or tell(head.process, 'g', head.lease) then
         pass_over(head.rank)
-        grant(head, math.min(head.ttl, PROBATION))
+        local fence = grant(head, ours and head.ttl or math.min(head.ttl, PROBATION))
+        if ours then
+          local at = #handed
+          handed[at + 1], handed[at + 2], handed[at + 3] = head.lease, fence, head.ttl
+        end
         granted = true
       end
     end
   end
-  local head = granted and first_live()
-  if head then look(head.process, head.lease, look_in()) end
+  head = granted and head and first_live()
+  if head and head.process == here then
+    look_at = { head.lease, look_in() }
+  elseif head then
+    look(head.process, head.lease, look_in())
+  end
+  if look_at or #handed > 0 then return handed, look_at end
 end

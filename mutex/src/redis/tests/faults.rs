@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::cmd;
 
-use super::support::{Process, Raw, answered, granted, options, private, renewal};
+use super::support::{Process, Raw, answered, granted, options, private, released, renewal};
 use crate::{
     Error,
     redis::RedisStore,
@@ -36,7 +36,7 @@ async fn scripts_that_the_server_has_forgotten_are_sent_again() {
     let renewed = store.renew(&batch).await.unwrap();
     assert!(renewed.iter().all(|renewed| matches!(renewed, Renewed::Held { .. })), "{renewed:?}");
     let _: String = raw.say("SCRIPT FLUSH").await;
-    assert!(store.release(&batch[0].ask.key, &batch[0].ask.lease).await.unwrap());
+    assert!(released(&store, &batch[0].ask).await);
 }
 
 #[tokio::test]
@@ -44,19 +44,19 @@ async fn lost_connections_are_made_again_and_waiters_served() {
     let server = private(&[]);
     let store = RedisStore::from_url(&server.url(), options()).unwrap();
     let (raw, mut process) = (Raw::to(&server.url()).await, Process::open(&store, "p"));
+    let holding = Process::open(&store, "holder");
     for number in 0..10 {
-        let (holder, waiter) =
-            (process.ask("m", number * 2, Queueing::Wait), process.ask("m", number * 2 + 1, Queueing::Wait));
+        let (holder, waiter) = (holding.ask("m", number, Queueing::Wait), process.ask("m", number, Queueing::Wait));
         granted(&store.acquire(&holder).await.unwrap());
         assert!(matches!(store.acquire(&waiter).await.unwrap(), Answer::Queued { position: 1, .. }));
         let _: u64 = raw.say("CLIENT KILL TYPE pubsub").await;
         let _: u64 = raw.say("CLIENT KILL TYPE normal SKIPME yes").await;
         assert_eq!(process.hint().await, Some(Hint::Resync));
-        assert!(store.release(&holder.key, &holder.lease).await.unwrap());
+        assert!(released(&store, &holder).await);
         let lease = waiter.lease.clone();
         assert_eq!(process.hint().await, Some(Hint::Granted { key: waiter.key.clone(), lease }));
         assert!(matches!(store.renew(&[renewal(&waiter, None, false)]).await.unwrap()[..], [Renewed::Granted(_)]));
-        assert!(store.release(&waiter.key, &waiter.lease).await.unwrap());
+        assert!(released(&store, &waiter).await);
     }
 }
 
@@ -85,8 +85,8 @@ async fn a_question_whose_reply_was_lost_is_granted_once() {
     assert_eq!(granted(&store.acquire(&ask).await.unwrap()), first);
     let state = store.inspect(&ask.key).await.unwrap().unwrap();
     assert_eq!((state.used, state.holders.len()), (1, 1));
-    assert!(store.release(&ask.key, &ask.lease).await.unwrap());
-    assert!(!store.release(&ask.key, &ask.lease).await.unwrap(), "a second release frees nothing");
+    assert!(released(&store, &ask).await);
+    assert!(!released(&store, &ask).await, "a second release frees nothing");
 }
 
 #[tokio::test]

@@ -73,6 +73,22 @@ struct Pair {
     fences: HashMap<LeaseId, FencingToken>,
 }
 
+/// A question for a mutex.
+fn plain(key: &LockKey, lease: &str, process: &str, queueing: Queueing) -> Ask {
+    Ask {
+        key: key.clone(),
+        lease: LeaseId::from(lease),
+        process: ProcessId::from(process),
+        leases: 1,
+        weight: 1,
+        ttl: Duration::from_secs(15),
+        queueing,
+        place: None,
+        fair: true,
+        owner: Owner::worker("w"),
+    }
+}
+
 fn moment(duration: Duration) -> Duration {
     Duration::from_micros(micros(duration))
 }
@@ -166,18 +182,7 @@ impl Pair {
     /// One place is parked for seconds, and others pass it over until the lock is kept for it.
     async fn pass_over(&mut self) -> Result<(), String> {
         let key = LockKey::new(Kind::Mutex, "busy");
-        let ask = |lease: &str, queueing| Ask {
-            key: key.clone(),
-            lease: LeaseId::from(lease),
-            process: ProcessId::from("a"),
-            leases: 1,
-            weight: 1,
-            ttl: Duration::from_secs(15),
-            queueing,
-            place: None,
-            fair: true,
-            owner: Owner::worker("w"),
-        };
+        let ask = |lease: &str, queueing| plain(&key, lease, "a", queueing);
         self.world.grace = 0;
         for (number, hold) in [3_000_000, 3_000_000].into_iter().enumerate() {
             self.set_clock().await;
@@ -188,7 +193,7 @@ impl Pair {
             }
             self.world.now += hold;
             self.set_clock().await;
-            self.let_go(LeaseId::from(holder), key.clone()).await?;
+            self.let_go(LeaseId::from(holder), key.clone(), "a").await?;
             self.compare(&key).await?;
         }
         for number in 0..40 {
@@ -200,7 +205,7 @@ impl Pair {
             if number != 18 {
                 self.world.now += if number < 20 { 1000 } else { 100_000 };
                 self.set_clock().await;
-                self.let_go(LeaseId::from(lease), key.clone()).await?;
+                self.let_go(LeaseId::from(lease), key.clone(), "a").await?;
                 self.compare(&key).await?;
             }
         }
@@ -208,6 +213,23 @@ impl Pair {
         let back = Ask { place: Some(LeaseId::from("parked")), ..ask("back", Queueing::Park { jitter: 1.0 }) };
         self.ask(back).await?;
         self.compare(&key).await
+    }
+
+    /// A line of two processes, in which each hands over to its own and to the other's, before its own and before the other's.
+    async fn hand_over(&mut self) -> Result<(), String> {
+        let key = LockKey::new(Kind::Mutex, "line");
+        self.world.grace = 0;
+        self.set_clock().await;
+        let line: Vec<_> = "aaabbabbaba".split("").filter(|process| !process.is_empty()).enumerate().collect();
+        let lease = |number: usize| format!("place-{number}");
+        for (number, process) in &line {
+            self.ask(plain(&key, &lease(*number), process, Queueing::Wait)).await?;
+        }
+        for (number, process) in line {
+            self.let_go(LeaseId::from(lease(number)), key.clone(), process).await?;
+            self.compare(&key).await?;
+        }
+        Ok(())
     }
 
     async fn set_clock(&self) {
@@ -267,16 +289,21 @@ impl Pair {
 
     async fn release(&mut self) -> Result<(String, LockKey), String> {
         let (lease, key) = self.known();
-        self.let_go(lease, key).await
+        let here = self.pick(&["a", "b", "c", "d"]);
+        self.let_go(lease, key, here).await
     }
 
-    async fn let_go(&mut self, lease: LeaseId, key: LockKey) -> Result<(String, LockKey), String> {
+    async fn let_go(&mut self, lease: LeaseId, key: LockKey, here: &str) -> Result<(String, LockKey), String> {
         self.world.key = key.clone();
         let (lock, line) = self.locks.entry(key.clone()).or_default();
-        let expected = lock.release(line, &mut self.world, &lease).unwrap();
-        let actual = self.store.release(&key, &lease).await.map_err(|error| error.to_string())?;
-        same(&format!("release {lease} of {key}"), &expected, &actual)?;
-        Ok((format!("release {lease}"), key))
+        let process = ProcessId::from(here);
+        let expected = lock.release(line, &mut self.world, &lease, Some(&process)).unwrap();
+        let actual = self.store.release(&key, &lease, &process).await.map_err(|error| error.to_string())?;
+        same(&format!("release {lease} of {key} by {here}"), &expected, &actual)?;
+        for handed in actual.handed {
+            self.fences.insert(handed.lease, handed.granted.fence);
+        }
+        Ok((format!("release {lease} by {here}"), key))
     }
 
     fn known(&mut self) -> (LeaseId, LockKey) {
@@ -381,7 +408,8 @@ impl Pair {
 pub(super) async fn agree(seed: u64, steps: usize, pooled: bool, patches: &[(&str, &str)]) -> Result<(), String> {
     let mut pair = Pair::new(seed, pooled, patches).await;
     pair.steps(steps).await?;
-    pair.pass_over().await
+    pair.pass_over().await?;
+    pair.hand_over().await
 }
 
 #[tokio::test]

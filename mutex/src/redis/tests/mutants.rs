@@ -16,6 +16,20 @@ const MUTANTS: &[(&str, &str, &str)] = &[
     ),
     ("a grant by hand-off is not on probation", "math.min(head.ttl, PROBATION)", "head.ttl"),
     (
+        "a grant by an answer is on probation",
+        "ours and head.ttl or math.min(head.ttl, PROBATION)",
+        "math.min(head.ttl, PROBATION)",
+    ),
+    ("an answer grants what others wait for", "local ours = head.process == here", "local ours = here ~= nil"),
+    ("an answer grants nothing", "local ours = head.process == here", "local ours = false"),
+    (
+        "who is granted by an answer is told twice",
+        "if ours or tell(head.process, 'g', head.lease)",
+        "if tell(head.process, 'g', head.lease) or ours",
+    ),
+    ("an answer does not say who is the next", "look_at = { head.lease, look_in() }", ""),
+    ("what concerns others is said by an answer", "if head and head.process == here then", "if head and here then"),
+    (
         "a release frees two",
         "  table.remove(holders, at)\n  changed = true\n  -- An exp",
         "  table.remove(holders, at)\n  table.remove(holders, 1)\n  changed = true\n  -- An exp",
@@ -83,7 +97,7 @@ const MUTANTS: &[(&str, &str, &str)] = &[
         "lock.fence, lock.reassert_until, changed = next_fence(), nil, true",
         "changed = true",
     ),
-    ("the next one is not told to look", "if head then look(head.process, head.lease, look_in()) end", ""),
+    ("the next one is not told to look", "  elseif head then\n    look(head.process, head.lease, look_in())\n", ""),
     (
         "a repeated question takes a second lease",
         "local held = holder(ask.lease)\nif held then return again(held) end\n\nlocal rank",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::support::{Process, Raw, answered, granted, options, private, renewal};
+use super::support::{Process, Raw, answered, granted, options, private, released, renewal};
 use crate::{
     conformance::steps::{BOUND, eventually},
     redis::RedisStore,
@@ -110,10 +110,10 @@ async fn a_server_that_comes_back_with_a_snapshot_knows_nothing_of_what_it_gave_
     for ask in &past {
         granted(&holder_store.acquire(ask).await.unwrap());
     }
-    assert!(holder_store.release(&past[0].key, &past[0].lease).await.unwrap());
+    assert!(released(&holder_store, &past[0]).await);
     let () = Raw::to(&server.url()).await.say("SAVE").await;
     // In the snapshot one of them is free, and the other is held by the one before.
-    assert!(holder_store.release(&past[1].key, &past[1].lease).await.unwrap());
+    assert!(released(&holder_store, &past[1]).await);
     let now = [holder.ask("freed", 3, Queueing::No), holder.ask("held", 4, Queueing::No)];
     let mut fences = Vec::new();
     for ask in &now {
@@ -135,7 +135,7 @@ async fn a_server_that_comes_back_with_a_snapshot_knows_nothing_of_what_it_gave_
         let next = other.ask(["freed", "held"][number], 6 + number as u64, Queueing::No);
         let answer = store.acquire(&next).await.unwrap();
         assert!(matches!(&answer, Answer::Busy { holder: Some(owner), .. } if *owner == ask.owner), "{answer:?}");
-        assert!(holder_store.release(&ask.key, &ask.lease).await.unwrap());
+        assert!(released(&holder_store, ask).await);
         granted(&store.acquire(&next).await.unwrap());
     }
 }

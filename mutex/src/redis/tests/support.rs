@@ -142,6 +142,11 @@ pub(super) fn past_trouble<T>(answer: Result<T, Error>) -> Option<T> {
     }
 }
 
+/// Whether what was released was there.
+pub(super) async fn released(store: &RedisStore, ask: &Ask) -> bool {
+    store.release(&ask.key, &ask.lease, &ask.process).await.unwrap().found
+}
+
 pub(super) fn renewal(ask: &Ask, fence: Option<FencingToken>, reassert: bool) -> Renewal {
     Renewal { ask: std::sync::Arc::new(ask.clone()), fence, reassert }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use deadpool_redis::{Config, Runtime};
 use xtask::services::Redis;
 
-use super::support::{Process, answered, granted, options, private, renewal};
+use super::support::{Process, answered, granted, options, private, released, renewal};
 use crate::{
     Locks,
     conformance::steps::{eventually, until_waiting},
     redis::{RedisOptions, RedisStore},
-    store::{Answer, Hint, LeaseStore, Queueing, Renewed},
+    store::{Answer, Hint, LeaseStore, Queueing, Release, Renewed},
 };
 
 #[tokio::test]
@@ -18,16 +18,17 @@ async fn a_store_on_a_pool_hears_of_grants() {
     let server = private(&[]);
     let pool = Config::from_url(server.url()).create_pool(Some(Runtime::Tokio1)).unwrap();
     let store = RedisStore::from_pool(pool.clone(), options()).unwrap();
-    let mut process = Process::open(&store, "p");
-    let asks: Vec<_> = (0..50).map(|number| process.ask("m", number, Queueing::Wait)).collect();
+    let mut processes = ["p", "q"].map(|id| Process::open(&store, id));
+    let asks: Vec<_> =
+        (0..50u8).map(|number| processes[usize::from(number % 2)].ask("m", number.into(), Queueing::Wait)).collect();
     for ask in &asks {
         store.acquire(ask).await.unwrap();
     }
-    for hand in asks.windows(2) {
-        assert!(store.release(&hand[0].key, &hand[0].lease).await.unwrap());
+    for (number, hand) in asks.windows(2).enumerate() {
+        assert!(released(&store, &hand[0]).await);
         let lease = hand[1].lease.clone();
         loop {
-            match process.hint().await {
+            match processes[(number + 1) % 2].hint().await {
                 Some(Hint::Look { .. }) => {}
                 hint => break assert_eq!(hint, Some(Hint::Granted { key: hand[1].key.clone(), lease })),
             }
@@ -70,7 +71,7 @@ pub(super) async fn passes_over_the_dead(server: &Redis, url: &str) {
     let store = RedisStore::from_url(url, options.clone()).unwrap();
     let dead_store = RedisStore::from_url(url, options).unwrap();
     let (mut process, dead) = (Process::open(&store, "p"), Process::open(&dead_store, "dead"));
-    let holder = process.ask("m", 1, Queueing::Wait);
+    let holder = Process::open(&store, "holder").ask("m", 1, Queueing::Wait);
     granted(&store.acquire(&holder).await.unwrap());
     let gone = dead.ask("m", 1, Queueing::Wait);
     assert!(matches!(dead_store.acquire(&gone).await.unwrap(), Answer::Queued { .. }));
@@ -86,7 +87,7 @@ pub(super) async fn passes_over_the_dead(server: &Redis, url: &str) {
             break;
         }
     }
-    assert!(store.release(&holder.key, &holder.lease).await.unwrap());
+    assert!(released(&store, &holder).await);
     assert_eq!(process.hint().await, Some(Hint::Granted { key: next.key.clone(), lease: next.lease.clone() }));
     let state = store.inspect(&next.key).await.unwrap().unwrap();
     assert_eq!((state.waiters.len(), &state.holders[0].lease), (0, &next.lease));
@@ -105,8 +106,24 @@ async fn a_lease_that_too_few_replicas_have_is_given_back() {
 
     let replica = Redis::start_replica(&server).unwrap();
     granted(&answered(&store, &ask).await);
-    assert!(store.release(&ask.key, &ask.lease).await.unwrap());
+    assert!(released(&store, &ask).await);
     drop(replica);
+}
+
+#[tokio::test]
+async fn what_replicas_may_not_know_is_not_handed_over_by_an_answer() {
+    let server = private(&[]);
+    let options = options();
+    let lax = RedisStore::from_url(&server.url(), options.clone()).unwrap();
+    let strict = RedisStore::from_url(&server.url(), options.wait_for_replicas(1, Duration::from_millis(50))).unwrap();
+    let mut process = Process::open(&strict, "p");
+    let [holder, waiter] = [1, 2].map(|number| process.ask("m", number, Queueing::Wait));
+    granted(&lax.acquire(&holder).await.unwrap());
+    assert!(matches!(strict.acquire(&waiter).await.unwrap(), Answer::Queued { position: 1, .. }));
+    let release = strict.release(&holder.key, &holder.lease, &process.id).await.unwrap();
+    assert_eq!(release, Release { found: true, ..Release::default() });
+    let lease = waiter.lease.clone();
+    assert_eq!(process.hint().await, Some(Hint::Granted { key: waiter.key.clone(), lease }));
 }
 
 #[tokio::test]

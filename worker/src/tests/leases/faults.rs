@@ -14,8 +14,8 @@ use celeriac_broker::{Outcome, Reason};
 use celeriac_mutex::{
     Error, LockKey, Locks, MemoryStore,
     store::{
-        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Renewal,
-        Renewed, Spend, Spent,
+        Answer, Ask, Capabilities, Finding, Hint, LeaseId, LeaseStore, LockState, LockSummary, ProcessId, Release,
+        Renewal, Renewed, Spend, Spent,
     },
 };
 use tokio::{runtime::Handle, sync::mpsc};
@@ -54,8 +54,8 @@ impl LeaseStore for Moody {
         self.answer().await?;
         self.store.acquire(ask).await
     }
-    async fn release(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        self.store.release(key, lease).await
+    async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
+        self.store.release(key, lease, process).await
     }
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {
         self.store.renew(batch).await
