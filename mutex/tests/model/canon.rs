@@ -47,6 +47,10 @@ impl<'a> Canon<'a> {
             let on_the_wire = match client.wire {
                 Some(Wire::Request(request)) => [fence_of(request), None],
                 Some(Wire::Reply(request, Reply::Granted { fence })) => [fence_of(request), Some(fence)],
+                Some(Wire::Reply(_, reply)) => {
+                    fences.extend(reply.handed().map(|handed| handed.fence));
+                    [None, None]
+                }
                 _ => [None, None],
             };
             fences.extend(on_the_wire.into_iter().flatten().chain(client.late.and_then(fence_of)));
@@ -75,8 +79,8 @@ impl<'a> Canon<'a> {
     fn client(&self, at: usize) -> u64 {
         let hasher = &mut DefaultHasher::new();
         let State { store, clients, ghost, .. } = self.state;
-        let Client { attempt, phase, wire, late, hint, renewed, dead } = &clients[at];
-        (attempt, hint, *renewed < store.now, dead).hash(hasher);
+        let Client { like, attempt, phase, wire, late, hint, renewed, dead } = &clients[at];
+        (like, attempt, hint, *renewed < store.now, dead).hash(hasher);
         match *phase {
             Phase::Holding { fence, lost_at } => (self.rank(fence), self.left(lost_at)).hash(hasher),
             Phase::Waiting { asked } => asked.hash(hasher),
@@ -90,6 +94,11 @@ impl<'a> Canon<'a> {
                 self.request(request, true, hasher);
                 match reply {
                     Reply::Granted { fence } => self.rank(fence).hash(hasher),
+                    // To whom, its token tells.
+                    Reply::Released { found, .. } => {
+                        found.hash(hasher);
+                        reply.handed().for_each(|handed| (handed.attempt, self.rank(handed.fence)).hash(hasher));
+                    }
                     other => other.hash(hasher),
                 }
             }
@@ -115,6 +124,19 @@ impl<'a> Canon<'a> {
         11.hash(hasher);
         for (lease, until) in ghost.promised.iter().filter(|(lease, _)| own(lease)) {
             (name(lease), self.left(*until)).hash(hasher);
+        }
+        12.hash(hasher);
+        for lease in ghost.untold.iter().filter(|lease| own(lease)) {
+            name(lease).hash(hasher);
+        }
+        13.hash(hasher);
+        for reply in clients.iter().filter_map(|client| match client.wire {
+            Some(Wire::Reply(_, reply)) => Some(reply),
+            _ => None,
+        }) {
+            for handed in reply.handed().filter(|handed| handed.client == at) {
+                (handed.attempt, self.rank(handed.fence)).hash(hasher);
+            }
         }
         hasher.finish()
     }

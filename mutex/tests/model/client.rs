@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use celeriac_mutex::{
     rules::{Micros, micros},
-    store::{Answer, Renewed},
+    store::{Answer, Release, Renewed},
 };
 
-use super::world::TTL;
+use super::world::{TTL, attempt_of, client_of};
 
 /// One client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Client {
+    /// The first one that is like it.
+    pub(crate) like: usize,
     pub(crate) attempt: u8,
     pub(crate) phase: Phase,
     /// What it waits for; one thing at a time, as a session renews no lease while a renewal is on its way.
@@ -57,15 +59,45 @@ pub(crate) enum Wire {
     Reply(Request, Reply),
 }
 
+impl Request {
+    fn is_a_waiters(self) -> bool {
+        matches!(self.what, What::Acquire | What::Renew { fence: None, .. })
+    }
+}
+
 /// What the store said, as far as it matters to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
-    Granted { fence: u64 },
+    Granted {
+        fence: u64,
+    },
     Busy,
-    Queued { first: bool },
+    Queued {
+        first: bool,
+    },
     Held,
     Lost,
-    Released,
+    /// Whether anything was there, and what was handed to others of the same process.
+    Released {
+        found: bool,
+        handed: [Option<Handed>; 2],
+    },
+}
+
+/// What a release has handed to another client of the same process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Handed {
+    pub(crate) client: usize,
+    pub(crate) attempt: u8,
+    pub(crate) fence: u64,
+}
+
+impl Reply {
+    /// What a release has handed on.
+    pub(crate) fn handed(&self) -> impl Iterator<Item = Handed> + use<> {
+        let handed = if let Self::Released { handed, .. } = self { *handed } else { [None; 2] };
+        handed.into_iter().flatten()
+    }
 }
 
 impl From<Answer> for Reply {
@@ -86,6 +118,19 @@ impl From<Renewed> for Reply {
             Renewed::Granted(granted) => Self::Granted { fence: granted.fence.get() },
             Renewed::Lost => Self::Lost,
         }
+    }
+}
+
+impl From<Release> for Reply {
+    fn from(release: Release) -> Self {
+        let mut handed = release.handed.iter().map(|handed| Handed {
+            client: client_of(&handed.lease),
+            attempt: attempt_of(&handed.lease),
+            fence: handed.granted.fence.get(),
+        });
+        let reply = Self::Released { found: release.found, handed: [handed.next(), handed.next()] };
+        assert!(handed.next().is_none(), "{release:?}");
+        reply
     }
 }
 
@@ -138,7 +183,9 @@ impl Client {
     /// Takes a reply in; `counted_from` is when its lease began, for all that it knows.
     pub(crate) fn receive(&mut self, request: Request, reply: Reply, counted_from: Micros, lasts: Micros) {
         match (self.phase, reply) {
-            (Phase::Leaving, Reply::Released)
+            // It was asked by a waiter, which the answer to another's release has made a holder since.
+            (Phase::Holding { .. }, _) if request.is_a_waiters() => {}
+            (Phase::Leaving, Reply::Released { .. })
             | (Phase::Waiting { .. }, Reply::Busy)
             | (Phase::Holding { .. }, Reply::Lost) => {
                 self.next();
@@ -152,6 +199,13 @@ impl Client {
                 self.phase = Phase::Holding { fence, lost_at: counted_from + lasts };
             }
             (phase, reply) => unreachable!("{reply:?} to {request:?} while {phase:?}"),
+        }
+    }
+
+    /// Takes in what the answer to another's release says: the lease of its `attempt`, if it waits for it.
+    pub(crate) fn is_handed(&mut self, handed: Handed, lost_at: Micros) {
+        if !self.dead && self.attempt == handed.attempt && matches!(self.phase, Phase::Waiting { .. }) {
+            self.phase = Phase::Holding { fence: handed.fence, lost_at };
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
 fn worlds() -> Vec<(&'static str, World)> {
     let time = Bounds { ticks: 3, ..NOTHING };
     let mutex = |attempts, bounds| World::new(1, [1, 1, 1], attempts, bounds);
+    let neighbours = |attempts, bounds| World::of_processes([0, 0, 1], 1, [1, 1, 1], attempts, bounds);
     let semaphore = |attempts, bounds| World::new(2, [1, 2, 1], attempts, bounds);
     vec![
         ("mutex", mutex([2, 2, 2], Bounds { nights: 1, ..time })),
@@ -22,6 +23,16 @@ fn worlds() -> Vec<(&'static str, World)> {
         ("mutex, messages are slow", mutex([1, 1, 0], Bounds { slow: 3, lost: 1, ..time })),
         ("mutex, the store forgets", mutex([1, 1, 1], Bounds { amnesias: 1, slow: 1, ..time })),
         ("mutex, one does not wait", mutex([1, 1, 2], Bounds { slow: 1, lost: 1, ..time }).with_a_passer_by()),
+        ("mutex, two of one process", neighbours([2, 2, 2], time)),
+        (
+            "mutex, two of one process, messages are lost",
+            neighbours([2, 1, 1], Bounds { ticks: 2, slow: 1, lost: 1, ..NOTHING }),
+        ),
+        ("mutex, two of one process, it dies", neighbours([1, 1, 1], Bounds { slow: 1, crashes: 1, ..time })),
+        (
+            "semaphore, all of one process",
+            World::of_processes([0; 3], 2, [1, 2, 1], [1, 1, 1], Bounds { slow: 1, lost: 1, ..time }),
+        ),
         ("semaphore", semaphore([2, 1, 2], Bounds { nights: 1, ..time })),
         ("semaphore, one dies", semaphore([1, 1, 1], Bounds { slow: 1, crashes: 1, ..time })),
         ("semaphore, messages are lost", semaphore([1, 1, 1], Bounds { slow: 1, lost: 1, ..time })),
@@ -34,6 +45,8 @@ fn haunt(mutant: Mutant) -> &'static str {
     match mutant {
         Mutant::GrantsARepeatedQuestionAgain => "mutex, messages are lost",
         Mutant::HandsToTheDead => "mutex, one dies",
+        Mutant::AnswersForOthers | Mutant::AnswersWithProbation => "mutex, two of one process",
+        Mutant::IgnoresWhatIsHanded | Mutant::ForgetsToLook => "mutex, two of one process, messages are lost",
         Mutant::SkipsTheGrace | Mutant::ForgetsItsTokens => "mutex, the store forgets",
         Mutant::RenewsWhatHasEnded | Mutant::TakesAHoldersWordPastOthers | Mutant::CountsFromTheReply => {
             "mutex, messages are slow"
@@ -44,7 +57,7 @@ fn haunt(mutant: Mutant) -> &'static str {
 }
 
 /// What must have been reached for the claims to mean something: each fault, and each way in which a lease is passed on.
-const REACHED: [&str; 17] = [
+const REACHED: [&str; 19] = [
     "a free lease was taken",
     "a hand-off was confirmed",
     "a hint was followed",
@@ -55,7 +68,9 @@ const REACHED: [&str; 17] = [
     "a lease or a place was lost",
     "a lease was claimed again",
     "a question was repeated, and granted once",
+    "a release found nothing, and others looked",
     "a release handed on",
+    "a release handed on by its answer",
     "a reply was lost",
     "a request arrived when nobody waited for it",
     "another's question handed on",

@@ -18,6 +18,8 @@ pub(crate) struct Ghost {
     pub(crate) line: Vec<(LeaseId, Micros)>,
     /// Until when each holder may hold, by the promises made to it.
     pub(crate) promised: Vec<(LeaseId, Micros)>,
+    /// What a release has handed to others of its process, until they ask, for the answer may be lost.
+    pub(crate) untold: Vec<LeaseId>,
     /// The highest token ever given out.
     pub(crate) fence: u64,
     /// When the store last lost its memory.
@@ -53,6 +55,7 @@ pub(crate) fn check(world: &World, before: &Store, state: &mut State, client: us
     let dead = |lease: &LeaseId| clients[client_of(lease)].dead;
     ghost.line.retain(|(_, until)| *until > now);
     ghost.promised.retain(|(lease, _)| store.holds(lease).is_some());
+    ghost.untold.retain(|lease| store.holds(lease).is_some());
 
     let of_nothing = before.holds(lease).is_none() && ghost.line.iter().all(|(known, _)| known != lease);
     if request.what == What::Release {
@@ -68,26 +71,35 @@ pub(crate) fn check(world: &World, before: &Store, state: &mut State, client: us
             broken = Some("tokens rise");
         }
         ghost.fence = held.fence;
-        if ghost.line.iter().find(|(lease, _)| !dead(lease)).is_some_and(|(first, _)| *first != held.lease) {
+        let by_itself = held.lease == *lease && matches!(reply, Reply::Granted { .. });
+        let to = client_of(&held.lease);
+        let in_answer = world.at_home(client, to) && reply.handed().any(|handed| handed.client == to);
+        if in_answer {
+            ghost.untold.push(held.lease.clone());
+        }
+        // A process that dies while its release is on its way may be handed another lease by it: as if it had died with that one.
+        let last = in_answer && dead(&held.lease);
+        let first = ghost.line.iter().find(|(lease, _)| !dead(lease));
+        if !last && first.is_some_and(|(first, _)| *first != held.lease) {
             broken = Some("nobody who waits is bypassed");
         }
         ghost.leaves(&held.lease);
-        let by_itself = held.lease == *lease && matches!(reply, Reply::Granted { .. });
         world.saw(match (by_itself, request.what) {
             (true, What::Acquire) => "a free lease was taken",
             (true, _) => "the head of the line took what had ended",
+            (false, What::Release) if in_answer => "a release handed on by its answer",
             (false, What::Release) => "a release handed on",
             (false, _) => "another's question handed on",
         });
-        if !by_itself && dead(&held.lease) {
+        if !by_itself && !last && dead(&held.lease) {
             broken = Some("nothing is handed to the dead");
         }
-        ghost.promise(&held.lease, now + if by_itself { micros(TTL) } else { micros(PROBATION) });
+        ghost.promise(&held.lease, now + if by_itself || in_answer { micros(TTL) } else { micros(PROBATION) });
     }
     match reply {
         Reply::Queued { .. } => ghost.stands(lease, now + micros(WAITER_TTL)),
         Reply::Held | Reply::Granted { .. } => ghost.promise(lease, now + micros(TTL)),
-        Reply::Busy | Reply::Lost | Reply::Released => ghost.leaves(lease),
+        Reply::Busy | Reply::Lost | Reply::Released { .. } => ghost.leaves(lease),
     }
     let grace = store.grace_until.is_some_and(|until| until > now) && world.capacity == 1;
     // That it is dead is noticed when it would be served; until then it may keep those behind it, but not beyond its time.

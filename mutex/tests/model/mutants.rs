@@ -20,14 +20,18 @@ pub(crate) enum Mutant {
     LightPastHeavy,
     CountsHoldersNotWeights,
     ForgetsItsTokens,
+    AnswersForOthers,
+    AnswersWithProbation,
     // The client.
     CountsFromTheReply,
+    IgnoresWhatIsHanded,
+    ForgetsToLook,
     StartsOnTheHint,
     NeverDoubts,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::ReleasesWithoutAskingWhose,
         Self::ReleasesTwice,
         Self::ForgetsToHandOn,
@@ -44,7 +48,11 @@ impl Mutant {
         Self::LightPastHeavy,
         Self::CountsHoldersNotWeights,
         Self::ForgetsItsTokens,
+        Self::AnswersForOthers,
+        Self::AnswersWithProbation,
         Self::CountsFromTheReply,
+        Self::IgnoresWhatIsHanded,
+        Self::ForgetsToLook,
         Self::StartsOnTheHint,
         Self::NeverDoubts,
     ];

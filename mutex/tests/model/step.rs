@@ -5,11 +5,11 @@ use stateright::{Model, Property};
 
 use super::{
     claims,
-    client::{Phase, Reply, Request, What, Wire, validity},
+    client::{Client, Phase, Reply, Request, What, Wire, validity},
     ghost,
     mutants::Mutant,
     store,
-    world::{State, TICK, TTL, World},
+    world::{State, TICK, TTL, World, lease_of},
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,18 +115,9 @@ impl Model for World {
                 self.arrive(&mut state, at, request);
             }
             Action::Crash(at) => {
-                let client = &mut state.clients[at];
-                self.saw(match client.phase {
-                    Phase::Holding { .. } => "a holder died",
-                    Phase::Waiting { .. } => "a waiter died",
-                    _ => "another died",
-                });
                 state.left.crashes -= 1;
-                client.dead = true;
-                client.phase = Phase::Idle;
-                client.hint = false;
-                if let Some(Wire::Reply(..)) = client.wire {
-                    client.wire = None;
+                for at in (0..3).filter(|other| self.at_home(at, *other)) {
+                    self.crash(&mut state.clients[at]);
                 }
             }
             Action::Forget => self.forget(&mut state),
@@ -150,6 +141,8 @@ impl Model for World {
 impl World {
     fn send(&self, state: &mut State, at: usize, what: What) -> Request {
         let (now, client) = (state.store.now, &mut state.clients[at]);
+        let lease = lease_of(at, client.attempt);
+        state.ghost.untold.retain(|untold| *untold != lease);
         if client.hint && client.renewed == now {
             self.saw("a hint was followed");
         }
@@ -180,6 +173,33 @@ impl World {
             self.saw("a lease or a place was lost");
         }
         state.clients[at].receive(request, reply, from, lasts);
+        for handed in reply.handed().filter(|handed| self.at_home(at, handed.client)) {
+            if !self.is(Mutant::IgnoresWhatIsHanded) {
+                state.clients[handed.client].is_handed(handed, from + lasts);
+            }
+        }
+        if matches!(reply, Reply::Released { found: false, .. }) && !self.is(Mutant::ForgetsToLook) {
+            for other in (0..3).filter(|other| self.at_home(at, *other)) {
+                if let Phase::Waiting { .. } = state.clients[other].phase {
+                    self.saw("a release found nothing, and others looked");
+                    state.clients[other].hint = true;
+                }
+            }
+        }
+    }
+
+    fn crash(&self, client: &mut Client) {
+        self.saw(match client.phase {
+            Phase::Holding { .. } => "a holder died",
+            Phase::Waiting { .. } => "a waiter died",
+            _ => "another died",
+        });
+        client.dead = true;
+        client.phase = Phase::Idle;
+        client.hint = false;
+        if let Some(Wire::Reply(..)) = client.wire {
+            client.wire = None;
+        }
     }
 
     /// A client that takes a hint for a lease.
@@ -219,6 +239,7 @@ impl World {
         state.store = store::Store { grace_until: Some(now + micros(TTL)), ..store::Store::new(now) };
         state.ghost.line.clear();
         state.ghost.promised.clear();
+        state.ghost.untold.clear();
         state.ghost.forgot_at = Some(now);
         for client in &mut state.clients {
             (client.wire, client.late, client.hint) = (None, None, false);

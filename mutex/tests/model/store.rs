@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use celeriac_mutex::{
     FencingToken,
     rules::{self, Held, Line, Lock, MemoryLine, Micros, News, Waiting, micros},
-    store::{Ask, LeaseId, ProcessId, Renewal},
+    store::{Ask, LeaseId, PROBATION, ProcessId, Renewal},
 };
 
 use super::{
@@ -50,9 +50,9 @@ impl rules::World for Instant {
         self.grace_until
     }
 
-    fn tell(&mut self, process: &ProcessId, news: News) -> bool {
+    fn tell(&mut self, _: &ProcessId, news: News) -> bool {
         let (News::Granted(lease) | News::Look(lease, _)) = news;
-        let hears = !self.dead[usize::from(process.as_str().as_bytes()[0] - b'0')];
+        let hears = !self.dead[client_of(&lease)];
         if hears {
             self.told.push(lease);
         }
@@ -182,17 +182,21 @@ fn answer(
             renewed
         }
         What::Release => {
+            let first = line.first_live().unwrap().map(|first| first.process);
+            let here = if world.is(Mutant::AnswersForOthers) { first.as_ref() } else { Some(&ask.process) };
             let other = lock.holders.iter().find(|held| held.lease != *lease).map(|held| held.lease.clone());
-            if held && world.is(Mutant::ForgetsToHandOn) {
-                lock.release(&mut MemoryLine::default(), instant, lease, None).unwrap();
+            let release = if held && world.is(Mutant::ForgetsToHandOn) {
+                lock.release(&mut MemoryLine::default(), instant, lease, here).unwrap()
             } else {
-                lock.release(&mut line, instant, lease, None).unwrap();
-            }
+                lock.release(&mut line, instant, lease, here).unwrap()
+            };
+            // That answer is as good as a hint: both permit to look.
+            instant.told.extend(release.look.as_ref().map(|(lease, _)| lease.clone()));
             let again = world.is(Mutant::ReleasesTwice) || (!held && world.is(Mutant::ReleasesWithoutAskingWhose));
             if let Some(other) = other.filter(|_| again) {
-                lock.release(&mut line, instant, &other, None).unwrap();
+                lock.release(&mut line, instant, &other, here).unwrap();
             }
-            Reply::Released
+            release.into()
         }
     }
 }
@@ -205,6 +209,9 @@ fn spoil(world: &World, store: &mut Store, before: &Lock, asker: &LeaseId, reque
     for held in store.lock.holders.iter_mut().filter(|held| is_new(held)) {
         if world.is(Mutant::GrantsWithoutProbation) && held.lease != *asker {
             held.ends = Some(store.now + micros(TTL));
+        }
+        if world.is(Mutant::AnswersWithProbation) && reply.handed().any(|handed| handed.fence == held.fence) {
+            held.ends = Some(store.now + micros(PROBATION));
         }
         if world.is(Mutant::ForgetsItsTokens) && !reasserted {
             fence += 1;

@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) waits: [bool; 3],
     /// How often each asks.
     pub(crate) attempts: [u8; 3],
+    /// The process of each.
+    pub(crate) homes: [usize; 3],
     pub(crate) bounds: Bounds,
     pub(crate) mutant: Option<Mutant>,
     asks: [Vec<Arc<Ask>>; 3],
@@ -66,14 +68,24 @@ pub(crate) struct State {
 
 impl World {
     pub(crate) fn new(capacity: u32, weights: [u32; 3], attempts: [u8; 3], bounds: Bounds) -> Self {
+        Self::of_processes([0, 1, 2], capacity, weights, attempts, bounds)
+    }
+
+    /// Several of its clients may be of one process.
+    pub(crate) fn of_processes(
+        homes: [usize; 3],
+        capacity: u32,
+        weights: [u32; 3],
+        attempts: [u8; 3],
+        bounds: Bounds,
+    ) -> Self {
         let asks = [0, 1, 2].map(|client| {
             (0..=attempts[client])
                 .map(|attempt| {
-                    let process = ProcessId::from(["0", "1", "2"][client]);
                     Arc::new(Ask {
                         key: LockKey::new(if capacity == 1 { Kind::Mutex } else { Kind::Semaphore }, "m"),
-                        lease: LeaseId::numbered(&process, u64::from(attempt)),
-                        process,
+                        lease: lease_of(client, attempt),
+                        process: ProcessId::from(["0", "1", "2"][homes[client]]),
                         leases: capacity,
                         weight: weights[client],
                         ttl: TTL,
@@ -85,7 +97,8 @@ impl World {
                 })
                 .collect()
         });
-        Self { capacity, weights, waits: [true; 3], attempts, bounds, mutant: None, asks, seen: Arc::default() }
+        let seen = Arc::default();
+        Self { capacity, weights, waits: [true; 3], attempts, homes, bounds, mutant: None, asks, seen }
     }
 
     /// The third client does not stand in line.
@@ -96,7 +109,7 @@ impl World {
     pub(crate) fn begin(&self) -> State {
         State {
             store: Store::new(BEGIN),
-            clients: Default::default(),
+            clients: [0, 1, 2].map(|at| Client { like: self.like(at), ..Client::default() }),
             left: self.bounds,
             ghost: Ghost::default(),
             broken: None,
@@ -108,6 +121,18 @@ impl World {
         if self.waits[client] { ask.clone() } else { Arc::new(Ask { queueing: Queueing::No, ..(**ask).clone() }) }
     }
 
+    /// Whether two clients are of one process.
+    pub(crate) fn at_home(&self, one: usize, other: usize) -> bool {
+        self.homes[one] == self.homes[other]
+    }
+
+    /// The first client that may do what this one may: those are told apart by what they have done alone.
+    fn like(&self, at: usize) -> usize {
+        let neighbours = |at: usize| (0..3).filter(|other| self.at_home(at, *other)).count();
+        let traits = |at: usize| (self.weights[at], self.waits[at], self.attempts[at], neighbours(at));
+        (0..3).find(|other| traits(*other) == traits(at)).unwrap_or(at)
+    }
+
     /// Says that something was reached.
     pub(crate) fn saw(&self, what: &'static str) {
         self.seen.lock().unwrap().insert(what);
@@ -116,6 +141,16 @@ impl World {
     pub(crate) fn is(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
     }
+}
+
+/// The lease of a client's attempt.
+pub(crate) fn lease_of(client: usize, attempt: u8) -> LeaseId {
+    LeaseId::from(format!("{client}.{attempt:x}"))
+}
+
+/// The attempt that it was asked by.
+pub(crate) fn attempt_of(lease: &LeaseId) -> u8 {
+    u8::from_str_radix(&lease.as_str()[2..], 16).unwrap()
 }
 
 /// Whose lease it is.
