@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use celeriac_mutex::{
-    MutexGuard, Released,
+    MutexGuard, Owner, Released,
     conformance::steps::{until_waiting, within},
+    store::{Answer, Ask, LeaseId, LeaseStore, ProcessId, Queueing},
 };
 use tokio::time::timeout;
 
@@ -100,6 +101,33 @@ async fn a_waiter_that_still_waits_for_its_place_is_handed_the_lease() {
             is_handed_over(Gates { acquire, release, ..OPEN }, released).await;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_handed_to_a_place_that_nobody_here_knows_is_handed_on() {
+    let store = behind(OPEN);
+    let locks = impatient(&store);
+    let guard = locks.mutex("m").ttl(LONG).lock().await.unwrap();
+    // As by a question that arrived after its asker had given it up.
+    let process = ProcessId::from(guard.id().as_str().split('.').next().unwrap());
+    let late = Ask {
+        key: guard.key().clone(),
+        lease: LeaseId::numbered(&process, u64::MAX),
+        process,
+        leases: 1,
+        weight: 1,
+        ttl: LONG,
+        queueing: Queueing::Wait,
+        place: None,
+        fair: true,
+        owner: Owner::default(),
+    };
+    assert!(matches!(store.acquire(&late).await.unwrap(), Answer::Queued { position: 1, .. }));
+    let next = locks.mutex("m").ttl(LONG);
+    let next = tokio::spawn(async move { next.lock().await.unwrap() });
+    until_waiting(&locks, guard.key(), 2).await;
+    guard.release().await.unwrap();
+    drop(within(AT_ONCE, next).await.unwrap());
 }
 
 #[tokio::test]

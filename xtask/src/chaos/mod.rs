@@ -18,4 +18,5 @@ mod workers;
 
 pub use check::{Expected, Findings};
 pub use history::{Event, History, Nanos, What};
+pub use proxy::Proxy;
 pub use run::{Memory, Options, Report, Store, run};

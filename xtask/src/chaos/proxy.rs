@@ -8,9 +8,9 @@ use std::{
     thread,
 };
 
-/// Stands between the workers and a server.
+/// Stands between clients and a server, and loses what they say to each other.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub struct Proxy {
     port: u16,
     shared: Arc<Shared>,
 }
@@ -24,7 +24,11 @@ struct Shared {
 
 impl Proxy {
     /// Forwards until the process ends.
-    pub(super) fn to(target: u16) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Where no port is free.
+    pub fn to(target: u16) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
@@ -40,19 +44,21 @@ impl Proxy {
         Ok(Self { port, shared })
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// Where clients connect.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Cuts every connection, after whatever request and before whatever reply is on its way.
-    pub(super) fn cut(&self) {
+    pub fn cut(&self) {
         for connection in self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
 
     /// Lets the next requests through, and cuts their connections instead of answering.
-    pub(super) fn lose_replies(&self, count: usize) {
+    pub fn lose_replies(&self, count: usize) {
         self.shared.losing.store(count, Ordering::SeqCst);
     }
 }

@@ -1,12 +1,17 @@
 //! What is lost on the way: scripts, connections, replies.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deadpool_redis::redis::cmd;
+use xtask::chaos::Proxy;
 
 use super::support::{Process, Raw, answered, granted, options, private, released, renewal};
 use crate::{
-    Error,
+    Error, Locks, Released,
+    conformance::steps::{until_waiting, within},
     redis::RedisStore,
     store::{Answer, Hint, LeaseStore, Queueing, Renewed},
 };
@@ -87,6 +92,27 @@ async fn a_question_whose_reply_was_lost_is_granted_once() {
     assert_eq!((state.used, state.holders.len()), (1, 1));
     assert!(released(&store, &ask).await);
     assert!(!released(&store, &ask).await, "a second release frees nothing");
+}
+
+/// The connection is cut after the release has happened. It is sent again over another one, finds nothing, and nobody has heard to whom the
+/// first one has handed the lease.
+#[tokio::test]
+async fn a_release_whose_reply_was_lost_hands_over_at_once() {
+    let server = private(&[]);
+    let proxy = Proxy::to(server.port()).unwrap();
+    let url = format!("redis://127.0.0.1:{}/0", proxy.port());
+    let store = RedisStore::from_url(&url, options()).unwrap();
+    // Nobody looks by itself for seconds.
+    let locks = Locks::builder().store(Arc::new(store)).ttl(Duration::from_secs(20)).build().unwrap();
+    for _ in 0..10 {
+        let (guard, next) = (locks.mutex("m").lock().await.unwrap(), locks.mutex("m"));
+        let waiter = tokio::spawn(async move { next.lock().await.unwrap() });
+        until_waiting(&locks, guard.key(), 1).await;
+        proxy.lose_replies(1);
+        assert_eq!(guard.release().await.unwrap(), Released::AlreadyLost);
+        let next = within(Duration::from_secs(3), waiter).await.unwrap();
+        assert_eq!(next.release().await.unwrap(), Released::Ok);
+    }
 }
 
 #[tokio::test]
