@@ -26,28 +26,34 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         let name = name("free");
         let before = raw.calls(&SENT).await?;
         let begin = Instant::now();
-        match side {
-            0 => {
-                let mutex = locks.mutex(&name);
-                for _ in 0..count {
-                    mutex.lock().await?.release().await?;
-                }
-            }
-            1 => {
-                let semaphore = locks.semaphore(&name, 3);
-                for _ in 0..count {
-                    semaphore.acquire().await?.release().await?;
-                }
-            }
-            _ => {
-                for _ in 0..count {
-                    if !raw.lock(&name, "me", TTL).await? {
-                        return Err("it was free".into());
+        let (locks, mut client, key) = (locks.clone(), raw.clone(), name.clone());
+        // In a task of the runtime, as a handler is.
+        let work = async move {
+            match side {
+                0 => {
+                    let mutex = locks.mutex(&key);
+                    for _ in 0..count {
+                        mutex.lock().await?.release().await?;
                     }
-                    raw.unlock(&name, "me").await?;
+                }
+                1 => {
+                    let semaphore = locks.semaphore(&key, 3);
+                    for _ in 0..count {
+                        semaphore.acquire().await?.release().await?;
+                    }
+                }
+                _ => {
+                    for _ in 0..count {
+                        if !client.lock(&key, "me", TTL).await? {
+                            return Err("it was free".into());
+                        }
+                        client.unlock(&key, "me").await?;
+                    }
                 }
             }
-        }
+            Ok::<_, Failure>(())
+        };
+        tokio::spawn(work).await??;
         let took = begin.elapsed();
         let after = raw.calls(&SENT).await?;
         let sent: u64 = after.iter().zip(&before).map(|(after, before)| after - before).sum();

@@ -1,14 +1,15 @@
 //! Calling scripts: by digest, by text where the server has forgotten it, and again where the connection was lost.
 
+use std::{pin::pin, sync::Arc, time::Duration};
+
 use deadpool_redis::redis::{Cmd, Pipeline, RedisResult, Value, cmd};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     failure::{Failure, ends_connection},
     link::{Link, Live},
     options::RedisOptions,
     script::{Script, Scripts},
-    sessions::Sessions,
 };
 use crate::rules::Micros;
 
@@ -73,12 +74,13 @@ impl Call<'_> {
 /// What is needed to call.
 #[derive(Debug)]
 pub(super) struct Caller<'a> {
-    pub(super) link: &'a Link,
+    pub(super) link: Arc<Link>,
     pub(super) scripts: &'a Scripts,
     pub(super) options: &'a RedisOptions,
-    /// Where connections are made.
-    pub(super) sessions: &'a Sessions,
 }
+
+/// How late a runtime is that stood still, rather than the server; and for how long its connection is then given the time to be read.
+const STOOD_STILL: Duration = Duration::from_millis(50);
 
 impl Caller<'_> {
     /// Sends calls in one round trip, and commands behind them if there are any; gives an answer to each.
@@ -89,9 +91,14 @@ impl Caller<'_> {
         let deadline = Instant::now() + bound;
         let mut again = true;
         loop {
-            let live = self.link.live(|| self.sessions.runtime(), deadline).await?;
-            let given_up = GivenUp(Some(self.link));
-            let answers = timeout_at(deadline, self.exchange(&live, calls, then)).await;
+            let live = self.link.live(deadline).await?;
+            let given_up = GivenUp(Some(&self.link));
+            let mut exchange = pin!(self.exchange(&live, calls, then));
+            let mut answers = timeout_at(deadline, exchange.as_mut()).await;
+            if answers.is_err() && deadline.elapsed() >= STOOD_STILL {
+                // Nobody ran this future in time, so perhaps nobody ran its connection: the answer may lie there.
+                answers = timeout(STOOD_STILL, exchange).await;
+            }
             given_up.disarm();
             match answers {
                 Ok(Ok(answers)) => return Ok(answers),

@@ -1,9 +1,6 @@
 //! Makes a connection, shakes hands over it, and makes another when this one is broken.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use deadpool_redis::redis::{Pipeline, cmd};
 use tokio::{sync::watch, time::timeout};
@@ -35,8 +32,8 @@ pub(super) struct Keeper {
     pub(super) options: RedisOptions,
     pub(super) scripts: Arc<Scripts>,
     pub(super) doubts: watch::Receiver<Doubts>,
-    /// The number of the last connection.
-    pub(super) numbers: Arc<AtomicU64>,
+    /// That of the last connection.
+    pub(super) number: u64,
 }
 
 impl Keeper {
@@ -78,7 +75,7 @@ impl Keeper {
         }
     }
 
-    async fn connect(&self) -> Result<Live, Failure> {
+    async fn connect(&mut self) -> Result<Live, Failure> {
         let bound = self.options.response_timeout;
         let mut connection = self.source.connect(&self.options).await?;
         let mut handshake = Pipeline::new();
@@ -95,7 +92,7 @@ impl Keeper {
         let digests: Vec<_> = digests.iter().map(reply::text).collect::<Result<_, _>>()?;
         let facts = Facts::read(info, time, &self.options)?;
         let digests = digests.try_into().map_err(|_| Failure::strange("a handshake of another length"))?;
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Live { connection, facts, digests, number })
+        self.number += 1;
+        Ok(Live { connection, facts, digests, number: self.number })
     }
 }

@@ -1,9 +1,6 @@
 //! One connection for commands, kept and replaced.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use tokio::{
@@ -44,38 +41,34 @@ pub(super) enum Status {
     Up(Arc<Live>),
 }
 
-/// A keeper at work.
-#[derive(Debug)]
-struct Kept {
-    status: watch::Receiver<Status>,
-    task: AbortOnDropHandle<()>,
-}
-
-/// Hands out the one connection.
+/// One connection, which a keeper makes and replaces.
 #[derive(Debug)]
 pub(super) struct Link {
-    source: Source,
-    options: RedisOptions,
-    scripts: Arc<Scripts>,
-    kept: Mutex<Option<Kept>>,
+    bound: Duration,
+    status: watch::Receiver<Status>,
     doubts: watch::Sender<Doubts>,
-    numbers: Arc<AtomicU64>,
+    keeper: AbortOnDropHandle<()>,
 }
 
 impl Link {
-    pub(super) fn new(source: Source, options: RedisOptions, scripts: Arc<Scripts>) -> Self {
-        let (doubts, numbers) = (watch::Sender::default(), Arc::default());
-        Self { source, options, scripts, kept: Mutex::new(None), doubts, numbers }
+    /// A connection that is made on `runtime`, and lives no longer than that.
+    pub(super) fn new(runtime: &Handle, source: Source, options: RedisOptions, scripts: Arc<Scripts>) -> Self {
+        let (bound, doubts) = (options.response_timeout, watch::Sender::default());
+        let (sender, status) = watch::channel(Status::Down(None));
+        let keeper = Keeper { source, options, scripts, doubts: doubts.subscribe(), number: 0 };
+        let keeper = AbortOnDropHandle::new(runtime.spawn(keeper.run(sender)));
+        Self { bound, status, doubts, keeper }
     }
 
-    /// The connection, when there is one; why there is none, after `deadline`, or at once where none will be. It is made on `runtime`.
-    pub(super) async fn live(
-        &self,
-        runtime: impl FnOnce() -> Option<Handle>,
-        deadline: Instant,
-    ) -> Result<Arc<Live>, Failure> {
+    /// Whether its runtime has.
+    pub(super) fn has_ended(&self) -> bool {
+        self.keeper.is_finished()
+    }
+
+    /// The connection, when there is one; why there is none, after `deadline`, or at once where none will be.
+    pub(super) async fn live(&self, deadline: Instant) -> Result<Arc<Live>, Failure> {
         let broken = self.doubts.borrow().broken;
-        let mut status = self.kept(runtime)?;
+        let mut status = self.status.clone();
         if let Status::Up(live) = &*status.borrow()
             && live.number > broken
         {
@@ -98,7 +91,7 @@ impl Link {
             Status::Down(Some(failure)) => format!(": {}", failure.message()),
             _ => String::new(),
         };
-        Err(Failure::Unavailable(format!("no connection within {:?}{last}", self.options.response_timeout)))
+        Err(Failure::Unavailable(format!("no connection within {:?}{last}", self.bound)))
     }
 
     /// Says that a connection is of no use any more.
@@ -113,32 +106,5 @@ impl Link {
     /// Says that somebody gave up waiting for an answer, who may have been in a hurry, or right.
     pub(super) fn is_doubtful(&self) {
         self.doubts.send_modify(|doubts| doubts.given_up += 1);
-    }
-
-    /// Ends the connection; the next use makes another, where it then may.
-    pub(super) fn reset(&self) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn kept(&self, runtime: impl FnOnce() -> Option<Handle>) -> Result<watch::Receiver<Status>, Failure> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // The runtime that it ran on may be gone.
-        if let Some(kept) = kept.as_ref().filter(|kept| !kept.task.is_finished()) {
-            return Ok(kept.status.clone());
-        }
-        let runtime = runtime()
-            .or_else(|| Handle::try_current().ok())
-            .ok_or_else(|| Failure::Unavailable("there is no Tokio runtime to connect on".into()))?;
-        let (sender, status) = watch::channel(Status::Down(None));
-        let keeper = Keeper {
-            source: self.source.clone(),
-            options: self.options.clone(),
-            scripts: self.scripts.clone(),
-            doubts: self.doubts.subscribe(),
-            numbers: self.numbers.clone(),
-        };
-        let task = AbortOnDropHandle::new(runtime.spawn(keeper.run(sender)));
-        *kept = Some(Kept { status: status.clone(), task });
-        Ok(status)
     }
 }

@@ -3,8 +3,8 @@
 //! # Layout
 //!
 //! - `scripts/` says in Lua what `rules` says in Rust; `script` puts them together.
-//! - `link` hands out the one connection for commands, which `keeper` makes; `hints` has the one that hears. Both are remade for ever.
-//!   `source` is where connections come from, `facts` is what a server says of itself then.
+//! - `links` hands out the connections for commands, one for each runtime; `keeper` makes the one of a `link`; `hints` has the one that
+//!   hears. All are remade for ever. `source` is where connections come from, `facts` is what a server says of itself then.
 //! - `arguments` writes questions, `reply` reads answers, `call` carries both. `view` is for operators.
 //!
 //! A lock is the value `<namespace>:{<kind>:<name>}`, and, while somebody waits, the three keys beside it: `:w` who, `:q` in what order,
@@ -18,6 +18,7 @@ mod failure;
 mod hints;
 mod keeper;
 mod link;
+mod links;
 mod options;
 mod reply;
 mod script;
@@ -41,6 +42,7 @@ use self::{
     call::Caller,
     failure::Failure,
     link::Link,
+    links::Links,
     script::{Script, Scripts},
     sessions::Sessions,
     source::Source,
@@ -60,9 +62,7 @@ pub struct RedisStore {
     options: RedisOptions,
     scripts: Arc<Scripts>,
     sessions: Sessions,
-    commands: Link,
-    /// Where acquisitions wait for replicas, so that renewals do not; each connection does its work in order.
-    replicated: Option<Link>,
+    links: Links,
 }
 
 impl RedisStore {
@@ -77,8 +77,8 @@ impl RedisStore {
         Self::new(source, options, None)
     }
 
-    /// A store that takes its connections, two for each process, from a pool for good. They cannot subscribe, so one of them blocks on
-    /// a list of its own.
+    /// A store that takes its connections from a pool for good: one for each runtime that asks, one for the thread that renews, and one that
+    /// hears; as they cannot subscribe, that one blocks on a list of its own.
     ///
     /// # Errors
     ///
@@ -90,26 +90,20 @@ impl RedisStore {
     fn new(source: Source, options: RedisOptions, scripts: Option<Scripts>) -> Result<Self, Error> {
         options.check()?;
         let scripts = Arc::new(scripts.unwrap_or_else(|| Scripts::new(&options)));
-        let link = || Link::new(source.clone(), options.clone(), scripts.clone());
-        let (commands, replicated) = (link(), options.replicas.map(|_| link()));
-        Ok(Self { commands, replicated, source, options, scripts, sessions: Sessions::default() })
+        let links = Links::new(source.clone(), options.clone(), scripts.clone());
+        Ok(Self { links, source, options, scripts, sessions: Sessions::default() })
     }
 
     fn keys(&self) -> Keys<'_> {
         Keys { namespace: &self.options.namespace, source: &self.source }
     }
 
-    fn caller(&self) -> Caller<'_> {
-        self.caller_on(&self.commands)
+    fn caller(&self) -> Result<Caller<'_>, Failure> {
+        self.links.here().map(|link| self.caller_on(link))
     }
 
-    fn caller_on<'a>(&'a self, link: &'a Link) -> Caller<'a> {
-        Caller { link, scripts: &self.scripts, options: &self.options, sessions: &self.sessions }
-    }
-
-    /// Acquisitions and their releases go over one connection, so that a release never overtakes what it ends.
-    fn acquirer(&self) -> Caller<'_> {
-        self.caller_on(self.replicated.as_ref().unwrap_or(&self.commands))
+    fn caller_on(&self, link: Arc<Link>) -> Caller<'_> {
+        Caller { link, scripts: &self.scripts, options: &self.options }
     }
 
     fn failed(&self) -> impl Fn(Failure) -> Error {
@@ -117,13 +111,18 @@ impl RedisStore {
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
-        let caller = self.acquirer();
+        let caller = self.caller()?;
+        let asking = self.links.asking(&ask.lease, &caller.link);
         let Some((replicas, at_most)) = self.options.replicas else {
-            return reply::answer(&caller.call(self.keys().acquire(ask)).await?, ask);
+            let answer = caller.call(self.keys().acquire(ask)).await;
+            asking.answered();
+            return reply::answer(&answer?, ask);
         };
         let mut wait = cmd("WAIT");
         wait.arg(replicas).arg(at_most.as_millis().max(1).to_string());
-        let values = caller.send(&[self.keys().acquire(ask)], &[wait]).await?;
+        let values = caller.send(&[self.keys().acquire(ask)], &[wait]).await;
+        asking.answered();
+        let values = values?;
         let [value, reached] = &*values else { return Err(Failure::strange("an answer of another length")) };
         let (answer, reached) = (reply::answer(value, ask)?, reply::unsigned(reached)?);
         if matches!(answer, Answer::Granted(_)) && reached < replicas.into() {
@@ -141,7 +140,7 @@ impl RedisStore {
         if calls.is_empty() {
             return Ok(renewed);
         }
-        let values = self.caller().send(&calls, &[]).await?;
+        let values = self.caller()?.send(&calls, &[]).await?;
         for (order, value) in orders.iter().zip(&values) {
             let answers = reply::list(value)?;
             if answers.len() != order.len() {
@@ -160,7 +159,7 @@ impl RedisStore {
 
     /// A call whose answer is yes or no.
     async fn says(&self, script: Script, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        let said = async { reply::int(&self.caller().call(self.keys().of_lease(script, key, lease)).await?) };
+        let said = async { reply::int(&self.caller()?.call(self.keys().of_lease(script, key, lease)).await?) };
         said.await.map(|said| said == 1).map_err(self.failed())
     }
 }
@@ -172,11 +171,6 @@ impl LeaseStore for RedisStore {
     }
 
     fn open(&self, process: &ProcessId, runtime: &Handle, hints: mpsc::Sender<Hint>) {
-        if self.sessions.runtime().is_none() {
-            // What was made for somebody's question moves to the thread that is there to keep it.
-            self.commands.reset();
-            self.replicated.iter().for_each(Link::reset);
-        }
         self.sessions.open(&self.source, &self.options, process, runtime, hints);
     }
 
@@ -190,7 +184,10 @@ impl LeaseStore for RedisStore {
     async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
         // What replicas may not know is not handed over by an answer: who is told to look asks again, and waits for them.
         let here = Some(process).filter(|_| self.options.replicas.is_none());
-        let said = async { reply::release(&self.acquirer().call(self.keys().release(key, lease, here)).await?) };
+        let said = async {
+            let caller = self.caller_on(self.links.releasing(lease)?);
+            reply::release(&caller.call(self.keys().release(key, lease, here)).await?)
+        };
         said.await.map_err(self.failed())
     }
 
@@ -199,20 +196,23 @@ impl LeaseStore for RedisStore {
     }
 
     async fn spend(&self, spend: &Spend) -> Result<Spent, Error> {
-        let said = async { reply::spent(&self.caller().call(self.keys().spend(spend)).await?) };
+        let said = async { reply::spent(&self.caller()?.call(self.keys().spend(spend)).await?) };
         said.await.map_err(self.failed())
     }
 
     async fn resize(&self, key: &LockKey, leases: Option<u32>) -> Result<(), Error> {
-        self.caller().call(self.keys().resize(key, leases)).await.map(drop).map_err(self.failed())
+        let resized = async { self.caller()?.call(self.keys().resize(key, leases)).await };
+        resized.await.map(drop).map_err(self.failed())
     }
 
     async fn list(&self, limit: usize) -> Result<Vec<LockSummary>, Error> {
-        view::list(&self.caller(), &self.keys(), limit).await.map_err(self.failed())
+        let listed = async { view::list(&self.caller()?, &self.keys(), limit).await };
+        listed.await.map_err(self.failed())
     }
 
     async fn inspect(&self, key: &LockKey) -> Result<Option<LockState>, Error> {
-        view::inspect(&self.caller(), &self.keys(), key).await.map_err(self.failed())
+        let inspected = async { view::inspect(&self.caller()?, &self.keys(), key).await };
+        inspected.await.map_err(self.failed())
     }
 
     async fn revoke(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
@@ -224,7 +224,8 @@ impl LeaseStore for RedisStore {
     }
 
     async fn diagnose(&self) -> Result<Vec<Finding>, Error> {
-        view::diagnose(&self.caller()).await.map_err(self.failed())
+        let found = async { view::diagnose(&self.caller()?).await };
+        found.await.map_err(self.failed())
     }
 
     async fn close(&self, process: &ProcessId) {

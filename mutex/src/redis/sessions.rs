@@ -22,7 +22,6 @@ use crate::store::{Hint, ProcessId};
 /// One of them.
 #[derive(Debug)]
 struct Session {
-    runtime: Handle,
     hears: watch::Receiver<bool>,
     _listener: AbortOnDropHandle<()>,
 }
@@ -49,17 +48,12 @@ impl Sessions {
             hears: sender,
         };
         let listener = AbortOnDropHandle::new(runtime.spawn(listener.run()));
-        let session = Session { runtime: runtime.clone(), hears, _listener: listener };
+        let session = Session { hears, _listener: listener };
         self.lock().insert(process.clone(), session);
     }
 
     pub(super) fn close(&self, process: &ProcessId) {
         self.lock().remove(process);
-    }
-
-    /// Where connections may be made: a thread that no user's future blocks.
-    pub(super) fn runtime(&self) -> Option<Handle> {
-        self.lock().values().next().map(|session| session.runtime.clone())
     }
 
     /// Waits until a process hears, or `deadline`: who waits in line and hears nothing is taken for dead.

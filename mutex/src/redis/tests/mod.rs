@@ -6,6 +6,7 @@ mod dump;
 mod failover;
 mod faults;
 mod keys;
+mod links;
 mod model;
 mod mutants;
 mod refusals;
