@@ -18,8 +18,8 @@ impl Lock {
         self.hand_on(line, world, None).map(drop)
     }
 
-    /// The same; but what concerns `here`, a process that waits for the answer to its release, is for that answer to tell. It is there: its
-    /// waiters have nothing to confirm.
+    /// The same; but what waiters of `here` are handed, a process that waits for the answer to its release, is for that answer to tell. It is
+    /// there: its waiters have nothing to confirm.
     pub(super) fn hand_on<L: Line>(
         &mut self,
         line: &mut L,

@@ -19,10 +19,10 @@ async fn nothing_is_leaked(store: &Faulty, name: &str, what: &str) {
     assert!(all.is_some(), "{what}: a permit has leaked: {state:?}");
 }
 
-/// Asks, holds and releases, as far as the gates allow and for as long as `patience`.
-async fn use_a_permit(locks: &Locks, name: &str, patience: Duration) {
+/// Asks for so many of three, holds and releases, as far as the gates allow and for as long as `patience`.
+async fn use_permits(locks: &Locks, name: &str, weight: u32, patience: Duration) {
     let work = async {
-        if let Ok(permit) = locks.semaphore(name, 3).acquire().await {
+        if let Ok(permit) = locks.semaphore(name, 3).weight(weight).acquire().await {
             // Work that ends with its lease.
             let _ = tokio::time::timeout(Duration::from_millis(5), permit.lost().cancelled()).await;
             drop(permit.release().await);
@@ -43,7 +43,9 @@ async fn no_combination_of_failures_leaks_a_permit() {
                     let store = behind(gates);
                     let locks = impatient(&store);
                     for patience in [1, 20, 45, 300] {
-                        use_a_permit(&locks, "s", Duration::from_millis(patience)).await;
+                        // One after the other, handed over within the process.
+                        let turn = || use_permits(&locks, "s", 2, Duration::from_millis(patience));
+                        tokio::join!(turn(), turn());
                     }
                     store.set(OPEN);
                     nothing_is_leaked(&store, "s", &format!("{gates:?}")).await;
@@ -93,7 +95,7 @@ async fn holders_never_exceed_the_leases_while_everything_fails() {
         let locks = processes[number % 3].clone();
         workers.spawn(async move {
             for round in 0..15 {
-                use_a_permit(&locks, "s", Duration::from_millis(3 + (round * 7 + number as u64 * 3) % 40)).await;
+                use_permits(&locks, "s", 1, Duration::from_millis(3 + (round * 7 + number as u64 * 3) % 40)).await;
             }
         });
     }
