@@ -16,14 +16,14 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const BURST: usize = 1000;
 
 /// A server with a queue of two members, one of which can be taken away: then the other leads, and has no majority.
-struct Halved {
+struct Queues {
     rabbit: PrivateRabbit,
     broker: Broker,
     halved: Queue,
     healthy: Queue,
 }
 
-impl Halved {
+impl Queues {
     /// Both members are there.
     async fn start() -> Self {
         let rabbit = PrivateRabbit::start().await;
@@ -62,7 +62,7 @@ async fn publish(broker: &Broker, queue: &Queue, id: &str) -> Result<(), Error> 
 
 #[tokio::test]
 async fn a_queue_without_a_majority_holds_up_others_once_and_none_when_it_has_one_again() {
-    let queues = Halved::start().await;
+    let queues = Queues::start().await;
     queues.take_majority().await;
     let (broker, halved, healthy) = (&queues.broker, &queues.halved, &queues.healthy);
     let error = publish(broker, halved, "first").await.unwrap_err();
@@ -95,7 +95,7 @@ async fn a_queue_without_a_majority_holds_up_others_once_and_none_when_it_has_on
 
 #[tokio::test]
 async fn many_that_were_sent_behind_one_to_it_keep_none_waiting_that_come_later() {
-    let queues = Halved::start().await;
+    let queues = Queues::start().await;
     queues.take_majority().await;
     let (first, burst) = tokio::join!(publish(&queues.broker, &queues.halved, "first"), queues.publish_burst());
     assert!(matches!(first, Err(Error::Unconfirmed { .. })), "{first:?}");
@@ -108,7 +108,7 @@ async fn many_that_were_sent_behind_one_to_it_keep_none_waiting_that_come_later(
 
 #[tokio::test]
 async fn to_delete_a_queue_without_a_majority_costs_no_publish_to_another() {
-    let queues = Halved::start().await;
+    let queues = Queues::start().await;
     let (broker, halved, healthy) = (&queues.broker, &queues.halved, &queues.healthy);
     // The common channel is known to the queue by then, and is not held up.
     publish(broker, halved, "while it works").await.unwrap();

@@ -48,12 +48,12 @@ pub(super) struct Isolation<C> {
 /// The way to one isolated queue.
 pub(super) struct Lane<C> {
     queue: Box<str>,
-    line: tokio::sync::Mutex<Line<C>>,
+    turn: tokio::sync::Mutex<Turn<C>>,
     /// When a message was confirmed.
     over: OnceLock<Instant>,
 }
 
-struct Line<C> {
+struct Turn<C> {
     channel: Option<Arc<C>>,
     /// The last message, until it is answered. Whoever sent it may have given up; then the next in line waits for its answer.
     sent: Option<(Instant, Sending)>,
@@ -73,8 +73,8 @@ impl<C> std::fmt::Debug for Lane<C> {
 
 impl<C> Lane<C> {
     fn new(queue: &str) -> Self {
-        let line = Line { channel: None, sent: None };
-        Self { queue: queue.into(), line: tokio::sync::Mutex::new(line), over: OnceLock::new() }
+        let turn = Turn { channel: None, sent: None };
+        Self { queue: queue.into(), turn: tokio::sync::Mutex::new(turn), over: OnceLock::new() }
     }
 
     fn is_open(&self) -> bool {
@@ -83,8 +83,8 @@ impl<C> Lane<C> {
 
     /// Whether somebody sends there now, or did a moment ago.
     fn is_used(&self) -> bool {
-        let recent = |line: &Line<C>| line.sent.as_ref().is_some_and(|(at, _)| at.elapsed() < PATIENCE);
-        self.is_open() && self.line.try_lock().map_or(true, |line| recent(&line))
+        let recent = |turn: &Turn<C>| turn.sent.as_ref().is_some_and(|(at, _)| at.elapsed() < PATIENCE);
+        self.is_open() && self.turn.try_lock().map_or(true, |turn| recent(&turn))
     }
 }
 
@@ -131,34 +131,34 @@ impl<C: Mortal> Isolation<C> {
         open: impl AsyncFnOnce() -> Result<C, Fault>,
         send: impl FnOnce(Arc<C>) -> Sending,
     ) -> Result<Option<Answer>, Fault> {
-        let mut line = lane.line.lock().await;
-        if let Some((at, answer)) = &mut line.sent {
+        let mut turn = lane.turn.lock().await;
+        if let Some((at, answer)) = &mut turn.sent {
             let answer = timeout_at(*at + PATIENCE, answer).await;
-            line.sent = None;
+            turn.sent = None;
             match answer {
-                Ok(answer) => self.learn(lane, &mut line, &answer),
-                Err(_) => line.channel = None,
+                Ok(answer) => self.learn(lane, &mut turn, &answer),
+                Err(_) => turn.channel = None,
             }
         }
         if !lane.is_open() {
             return Ok(None);
         }
-        let channel = match line.channel.take().filter(|channel| channel.is_alive()) {
+        let channel = match turn.channel.take().filter(|channel| channel.is_alive()) {
             Some(channel) => channel,
             None => Arc::new(open().await?),
         };
-        line.channel = Some(channel.clone());
-        let (_, answer) = line.sent.insert((Instant::now(), send(channel)));
+        turn.channel = Some(channel.clone());
+        let (_, answer) = turn.sent.insert((Instant::now(), send(channel)));
         let answer = answer.await;
-        line.sent = None;
-        self.learn(lane, &mut line, &answer);
+        turn.sent = None;
+        self.learn(lane, &mut turn, &answer);
         Ok(Some(answer))
     }
 
     /// A queue that is not there holds nobody up either.
-    fn learn(&self, lane: &Lane<C>, line: &mut Line<C>, answer: &Answer) {
+    fn learn(&self, lane: &Lane<C>, turn: &mut Turn<C>, answer: &Answer) {
         if matches!(answer, Ok(Receipt::Taken | Receipt::Returned)) && lane.over.set(Instant::now()).is_ok() {
-            line.channel = None;
+            turn.channel = None;
             tracing::info!(queue = &*lane.queue, "confirms again");
             let lanes = self.lanes();
             self.any.store(lanes.values().any(|lane| lane.is_open()), Ordering::Relaxed);
