@@ -1,7 +1,7 @@
 //! RabbitMQ, over AMQP 0-9-1.
 //!
 //! Two connections per process, made when first needed: one to publish on, which the broker may block, and one to consume on. A
-//! third while there is a queue that does not confirm; see [`isolation`].
+//! third while there is a queue that does not confirm; see `isolation.rs`.
 
 mod acker;
 mod address;
