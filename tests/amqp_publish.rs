@@ -140,6 +140,22 @@ async fn a_queue_deleted_behind_our_back_is_unroutable_and_then_declared_again()
     assert_eq!(broker.transport().queue(&queue.name).await.unwrap().unwrap().ready, Some(1));
 }
 
+#[tokio::test]
+async fn a_queue_that_was_deleted_here_is_declared_again_also_after_a_confirmation_that_did_not_come() {
+    let proxy = Proxy::to_port(shared_port()).await;
+    let broker = Broker::builder().url(&through(&proxy)).publish_timeout(Duration::from_secs(2)).build().unwrap();
+    let (deleted, other) = (queue("deleted-here"), queue("silent"));
+    for queue in [&deleted, &other] {
+        publish(&broker, queue, "warm").await.unwrap();
+    }
+    proxy.black_hole();
+    let error = publish(&broker, &other, "unconfirmed").await.unwrap_err();
+    assert!(matches!(error, Error::Unconfirmed { .. }), "{error:?}");
+    proxy.restore();
+    broker.transport().delete(&deleted.name).await.unwrap();
+    publish(&broker, &deleted, "after").await.unwrap();
+}
+
 /// A quorum queue says no until it has a leader, which those who find it declared do not wait for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_first_publishes_of_several_processes_to_a_new_queue_are_all_taken() {

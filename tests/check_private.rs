@@ -8,12 +8,13 @@ use std::{
 use celeriac::mutex::{Locks, Owner};
 use celeriac_broker::{Broker, Queue};
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
+use serde_json::json;
 use tokio::{process::Command, task::spawn_blocking};
 use xtask::services::Redis;
 
 use crate::{
     amqp_steps::publish,
-    support::{BOUND, PrivateRabbit, Proxy, binary, eventually},
+    support::{BOUND, PrivateRabbit, Proxy, binary, eventually, within},
 };
 
 const OK: i32 = 0;
@@ -74,6 +75,43 @@ async fn a_queue_of_rabbitmq_is_checked_by_its_depth_and_its_age_is_unknown() {
     let told = line(&other, UNKNOWN, "QUEUE UNKNOWN - ");
     assert!(told.contains("check user, password") && !told.contains("hunter2"), "{told}");
     broker.close().await;
+}
+
+#[tokio::test]
+async fn a_queue_without_a_leader_is_named_and_its_numbers_are_unknown_until_it_has_one_again() {
+    let rabbit = PrivateRabbit::start_with_management().await;
+    let broker = Broker::new(&rabbit.url()).unwrap();
+    publish(&broker, &Queue::new("billing").unwrap(), "1").await;
+    broker.close().await;
+    let (url, management) = (rabbit.url(), rabbit.management_url());
+    let ask = async |arguments: &[&str]| {
+        within(BOUND, celeriac(&[&["--broker", &url, "--management", &management], arguments].concat())).await
+    };
+    let json = async |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&ask(&[&["--json"], arguments].concat()).await.stdout).unwrap()
+    };
+    rabbit.ctl(&["eval", "ok = ra:stop_server(quorum_queues, {'%2F_billing', node()})."]).await;
+
+    let doctor = ask(&["doctor"]).await;
+    let told = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(3), "{told}");
+    let named = |line: &str| line.starts_with("error") && line.contains("queue billing ") && line.contains("no leader");
+    assert!(told.lines().any(named), "{told}");
+    let shown = json(&["queue", "show", "billing"]).await;
+    assert_eq!(
+        [&shown["ready"], &shown["consumers"], &shown["dead"]],
+        [&json!(null), &json!(null), &json!(0)],
+        "{shown}"
+    );
+    let listed = json(&["queue", "list"]).await;
+    let listed = listed["queues"].as_array().unwrap();
+    assert!(listed.iter().any(|queue| queue["name"] == "billing" && queue["ready"].is_null()), "{listed:?}");
+    line(&ask(&["check", "queue", "billing", "--crit-depth", "9"]).await, UNKNOWN, "QUEUE UNKNOWN - billing: ");
+
+    rabbit.ctl(&["eval", "ok = ra:restart_server(quorum_queues, {'%2F_billing', node()})."]).await;
+    eventually(BOUND, || async { (json(&["queue", "show", "billing"]).await["ready"] == 1).then_some(()) }).await;
+    let doctor = String::from_utf8(ask(&["doctor"]).await.stdout).unwrap();
+    assert!(!doctor.contains("no leader"), "{doctor}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod amqp_consume;
 mod amqp_consume_private;
 mod amqp_delay;
 mod amqp_delay_private;
+mod amqp_majority_private;
 mod amqp_management_private;
 mod amqp_publish;
 mod amqp_publish_private;

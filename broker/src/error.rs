@@ -11,8 +11,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No address of the broker answered, or none in time with a connection, a channel and the queue; nothing was published. Trying
-    /// again later may work.
+    /// No address of the broker answered, or none in time with a connection, a channel and the queue, which may have been waited for to
+    /// confirm an earlier message; nothing was published. Trying again later may work.
     #[error("the broker at {address} is unreachable")]
     Unreachable {
         /// The addresses, without passwords.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -47,6 +47,16 @@ impl Connector {
         self.slot.get(|| self.connect()).await
     }
 
+    /// The connection, if there is one.
+    pub(super) fn current(&self) -> Option<Arc<Link>> {
+        self.slot.peek()
+    }
+
+    /// Forgets the connection, which is closed when nobody else holds it.
+    pub(super) fn let_go(&self) {
+        self.slot.clear();
+    }
+
     async fn connect(&self) -> Result<Link, Fault> {
         let mut worst = Fault::timed_out("connecting");
         for address in self.addresses.iter() {
@@ -74,7 +84,7 @@ impl Connector {
 
     /// Closes the connection, if there is one.
     pub(super) async fn close(&self) {
-        if let Some(link) = self.slot.peek() {
+        if let Some(link) = self.current() {
             self.slot.clear();
             // It is closed for the broker as well when the socket is.
             let _ = tokio::time::timeout(CONNECT_TIMEOUT, link.connection.close(200, "closed".into())).await;
@@ -103,6 +113,8 @@ pub(super) struct Link {
     server: OnceCell<Server>,
     blocked: watch::Receiver<Option<String>>,
     pub(super) declared: Declared,
+    /// Whether the broker has stopped reading from it. What was sent on it may still be confirmed.
+    retired: AtomicBool,
     _events: AbortOnDropHandle<()>,
 }
 
@@ -114,7 +126,7 @@ impl std::fmt::Debug for Link {
 
 impl Mortal for Link {
     fn is_alive(&self) -> bool {
-        self.connection.status().connected()
+        !self.retired.load(Ordering::Relaxed) && self.connection.status().connected()
     }
 }
 
@@ -143,8 +155,14 @@ impl Link {
             server: OnceCell::new(),
             blocked,
             declared: Declared::default(),
+            retired: AtomicBool::new(false),
             _events: AbortOnDropHandle::new(tokio::spawn(watch)),
         }
+    }
+
+    /// Has those who come make another.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
     }
 
     /// A new channel.

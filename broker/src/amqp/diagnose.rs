@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use super::{
     connection::Link,
     delay::{self, UNDELIVERABLE},
     errors::Fault,
-    inspect::look,
+    inspect::{self, companion_of, look},
+    majority::Halted,
     management::Management,
     topology::has_companions,
 };
@@ -25,10 +28,11 @@ pub(super) async fn diagnose(
 ) -> Result<Vec<Finding>, Fault> {
     let mut findings = vec![server(&link).await?];
     findings.push(alarms(management).await);
+    findings.extend(leaders(&link, management, queues).await);
     for queue in queues {
         findings.push(topology(&link, queue).await?);
         if has_companions(&queue.name) {
-            findings.extend(dead_letters(&link, queue).await?);
+            findings.extend(dead_letters(&link, management, queue).await?);
         }
         findings.push(consumer_timeout(&link, management, queue).await);
     }
@@ -72,6 +76,33 @@ async fn alarms(management: Option<&Management>) -> Finding {
     }
 }
 
+/// Looks at these queues, those that go with them, and those of delays.
+async fn leaders(link: &Link, management: Option<&Management>, queues: &[Queue]) -> Vec<Finding> {
+    const SUBJECT: &str = "leaders of queues";
+    let unknown = |text| vec![Finding::new(Severity::Unknown, SUBJECT, text)];
+    let Some(management) = management else {
+        return unknown("set CELERIAC_MANAGEMENT_URL to know; `rabbitmq-queues quorum_status QUEUE` tells".into());
+    };
+    let listed = match management.definitions(link.vhost()).await {
+        Ok(listed) => listed,
+        Err(fault) => return unknown(format!("{} says: {fault}", management.shown())),
+    };
+    let concerns = |name: &str| {
+        let base = companion_of(name).or_else(|| name.strip_suffix(".dead")).unwrap_or(name);
+        name.starts_with("celeriac.") || queues.iter().any(|queue| [name, base].contains(&queue.name.as_str()))
+    };
+    let halted = |queue: &Value| {
+        let name = queue["name"].as_str().filter(|name| concerns(name))?;
+        let text = format!("{}; see `rabbitmq-queues quorum_status {name}`", Halted::of(queue)?);
+        Some(Finding::new(Severity::Error, format!("queue {name}"), text))
+    };
+    let mut findings: Vec<_> = listed.iter().filter_map(halted).collect();
+    if findings.is_empty() {
+        findings.push(Finding::new(Severity::Fine, SUBJECT, "each has one, and a majority of its members"));
+    }
+    findings
+}
+
 async fn topology(link: &Link, queue: &Queue) -> Result<Finding, Fault> {
     let subject = format!("queue {}", queue.name);
     if look(link, queue.name.as_str()).await?.is_none() {
@@ -90,13 +121,20 @@ async fn topology(link: &Link, queue: &Queue) -> Result<Finding, Fault> {
     })
 }
 
-async fn dead_letters(link: &Link, queue: &Queue) -> Result<Option<Finding>, Fault> {
-    let name = format!("{}.dead", queue.name);
-    Ok(look(link, &name).await?.map(|counts| match counts.ready {
-        0 => Finding::new(Severity::Fine, format!("queue {name}"), "no dead letters"),
-        1 => Finding::new(Severity::Warning, format!("queue {name}"), "1 dead letter"),
-        count => Finding::new(Severity::Warning, format!("queue {name}"), format!("{count} dead letters")),
-    }))
+async fn dead_letters(
+    link: &Arc<Link>,
+    management: Option<&Management>,
+    queue: &Queue,
+) -> Result<Option<Finding>, Fault> {
+    let Ok(name) = queue.name.dead() else { return Ok(None) };
+    let Some(info) = inspect::queue(link.clone(), management, &name).await? else { return Ok(None) };
+    let (severity, text) = match info.ready {
+        Some(0) => (Severity::Fine, "no dead letters".to_owned()),
+        Some(1) => (Severity::Warning, "1 dead letter".to_owned()),
+        Some(count) => (Severity::Warning, format!("{count} dead letters")),
+        None => (Severity::Unknown, "dead letters can't be counted".to_owned()),
+    };
+    Ok(Some(Finding::new(severity, format!("queue {name}"), text)))
 }
 
 async fn undeliverable(link: &Link) -> Result<Option<Finding>, Fault> {

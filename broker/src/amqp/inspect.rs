@@ -8,6 +8,7 @@ use super::{
     connection::Link,
     errors::{Fault, NOT_FOUND, said},
     levels::Levels,
+    majority::Halted,
     management::{Management, sum},
     topology::{SUSPECT, has_companions, suspect_name},
 };
@@ -28,10 +29,14 @@ pub(super) async fn queue(
     }
     if let Some(management) = management {
         info.running = Some(0);
-        for name in [name.as_str()].into_iter().chain(companions.iter().map(String::as_str)) {
-            match management.queue(link.vhost(), name).await {
+        for part in [name.as_str()].into_iter().chain(companions.iter().map(String::as_str)) {
+            match management.queue(link.vhost(), part).await {
                 Ok(None) => {}
                 Ok(Some(defined)) => {
+                    if Halted::is_leaderless(&defined) {
+                        info.ready = None;
+                        info.consumers = info.consumers.filter(|_| part != name.as_str());
+                    }
                     info.running = sum(info.running, defined["messages_unacknowledged"].as_u64());
                     info.kind = info.kind.or_else(|| defined["type"].as_str().map(str::to_owned));
                 }

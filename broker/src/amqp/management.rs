@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{address::percent_decoded, errors::Fault, inspect::companion_of};
+use super::{address::percent_decoded, errors::Fault, inspect::companion_of, majority::Halted};
 use crate::{BrokerUrl, Error, QueueInfo, QueueName};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,8 +110,15 @@ impl Management {
 
     /// Every queue of a virtual host that people know of.
     pub(super) async fn queues(&self, vhost: &str) -> Result<Vec<QueueInfo>, Fault> {
-        let listed = self.get(format!("/api/queues/{}", encoded(vhost))).await?;
-        Ok(merged(listed.as_ref().and_then(Value::as_array).into_iter().flatten()))
+        Ok(merged(self.definitions(vhost).await?.iter()))
+    }
+
+    /// The definitions of all queues.
+    pub(super) async fn definitions(&self, vhost: &str) -> Result<Vec<Value>, Fault> {
+        match self.get(format!("/api/queues/{}", encoded(vhost))).await? {
+            Some(Value::Array(listed)) => Ok(listed),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The definition of one queue.
@@ -168,10 +175,11 @@ fn merged<'a>(listed: impl Iterator<Item = &'a Value>) -> Vec<QueueInfo> {
         if queue["exclusive"] == true || name.as_str().starts_with("celeriac.delay.") {
             continue;
         }
+        let number = |field: &str| queue[field].as_u64().filter(|_| !Halted::is_leaderless(queue));
         let info = QueueInfo {
-            ready: queue["messages_ready"].as_u64(),
-            running: queue["messages_unacknowledged"].as_u64(),
-            consumers: queue["consumers"].as_u64(),
+            ready: number("messages_ready"),
+            running: number("messages_unacknowledged"),
+            consumers: number("consumers"),
             kind: queue["type"].as_str().map(str::to_owned),
             ..QueueInfo::unknown(name.clone())
         };
@@ -228,10 +236,12 @@ mod tests {
             json!({"name": "celeriac.delay.v1.3", "messages_ready": 5}),
             json!({"name": "amq.gen-Lld1E8FtPFn9lsg5", "messages_ready": 0, "exclusive": true}),
             json!({"name": "unknown"}),
+            json!({"name": "z", "type": "quorum", "leader": null, "online": [], "members": ["n"], "messages_ready": 0}),
         ];
         let queues = merged(listed.iter());
         let counts: Vec<_> = queues.iter().map(|info| (info.name.as_str(), info.ready, info.running)).collect();
-        let expected = [("a", Some(111), Some(3)), ("a.dead", Some(5), Some(0)), ("unknown", None, None)];
+        let expected =
+            [("a", Some(111), Some(3)), ("a.dead", Some(5), Some(0)), ("unknown", None, None), ("z", None, None)];
         assert_eq!(counts, expected);
     }
 

@@ -1,18 +1,22 @@
 //! RabbitMQ, over AMQP 0-9-1.
 //!
-//! Two connections per process, made when first needed: one to publish on, which the broker may block, and one to consume on.
+//! Two connections per process, made when first needed: one to publish on, which the broker may block, and one to consume on. A
+//! third while there is a queue that does not confirm; see `isolation.rs`.
 
 mod acker;
 mod address;
 mod arrival;
 mod canary;
+mod confirm;
 mod connection;
 mod consumer;
 mod delay;
 mod diagnose;
 mod errors;
 mod inspect;
+mod isolation;
 mod levels;
+mod majority;
 mod management;
 mod probe;
 mod publisher;
@@ -76,10 +80,10 @@ impl AmqpTransport {
         let addresses: Arc<[Address]> = settings.urls.iter().map(Address::new).collect::<Result<_, _>>()?;
         let shown = addresses.iter().map(|address| address.shown.as_str()).collect::<Vec<_>>().join(",");
         let closed = CancellationToken::new();
-        let publishing = Connector::new(addresses.clone(), closed.clone());
+        let connector = || Connector::new(addresses.clone(), closed.clone());
         Ok(Self {
-            publisher: Arc::new(Publisher::new(publishing, settings.publish_timeout, shown)),
-            connector: Arc::new(Connector::new(addresses, closed.clone())),
+            publisher: Arc::new(Publisher::new(connector(), connector(), settings.publish_timeout, shown)),
+            connector: Arc::new(connector()),
             management: settings.management_url.as_ref().map(Management::new).transpose()?,
             acks: Arc::default(),
             canary: Mutex::default(),

@@ -2,29 +2,20 @@
 
 use std::{
     borrow::Cow,
-    pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::future::poll_fn;
-use lapin::{
-    BasicProperties, Channel, Confirmation,
-    message::BasicReturnMessage,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::ShortString,
-};
-use std::task::Poll;
+use lapin::{BasicProperties, message::BasicReturnMessage};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    connection::{Connector, Link},
+    confirm::{ConfirmChannel, Receipt, Route, SendFault},
+    connection::Connector,
     delay,
     errors::{Fault, cause},
-    returns::{Mark, Returns},
+    isolation::{Answer, Isolation, Lane, Sending},
+    levels::Levels,
     slot::{Mortal, Slot},
     table,
 };
@@ -34,10 +25,17 @@ use crate::{Error, Message, Queue, QueueName, transport::Destination};
 /// leader: a moment after it was declared, or lost one. A queue at its limit may have room by then.
 const OFFERED_AGAIN: f64 = 0.8;
 
+/// For which part of a publish's time a connection may leave a new channel unanswered before another is made. RabbitMQ reads no
+/// further from one on which a few hundred messages wait for a channel that is held up.
+const UNREAD: f64 = 0.3;
+
 #[derive(Debug)]
 pub(super) struct Publisher {
     connector: Connector,
     channel: Slot<ConfirmChannel>,
+    isolation: Isolation<ConfirmChannel>,
+    /// The connection of what is isolated: RabbitMQ closes it when a queue is deleted that holds up a channel.
+    apart: Connector,
     timeout: Duration,
     /// What errors show.
     address: String,
@@ -50,20 +48,18 @@ enum Phase {
     Connecting,
     Declaring,
     Blocked(String),
-    Sent(Arc<ConfirmChannel>),
+    Sent(Arc<ConfirmChannel>, Levels),
     Rejected,
-}
-
-/// Where a message goes, in AMQP's terms.
-#[derive(Debug)]
-struct Route {
-    exchange: ShortString,
-    key: ShortString,
+    /// In line for a queue that is isolated.
+    InLine,
+    SentAlone,
 }
 
 impl Publisher {
-    pub(super) fn new(connector: Connector, timeout: Duration, address: String) -> Self {
-        Self { connector, channel: Slot::default(), timeout, address, rescues: TaskTracker::new() }
+    /// Each connector is one connection's, made when it is needed.
+    pub(super) fn new(connector: Connector, apart: Connector, timeout: Duration, address: String) -> Self {
+        let (channel, isolation, rescues) = (Slot::default(), Isolation::default(), TaskTracker::new());
+        Self { connector, channel, isolation, apart, timeout, address, rescues }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -105,12 +101,18 @@ impl Publisher {
                 Phase::Declaring => Fault::timed_out("declaring the queue").into_error(&self.address),
                 Phase::Blocked(message) => Error::Blocked { address: self.address.clone(), message },
                 Phase::Rejected => rejected(message, &queue.name),
-                Phase::Sent(channel) => {
+                Phase::InLine => {
+                    let waited = format!("waiting for queue {} to confirm an earlier message", queue.name);
+                    Fault::timed_out(&waited).into_error(&self.address)
+                }
+                Phase::SentAlone => timed_out(message, &queue.name),
+                Phase::Sent(channel, levels) => {
                     // A broker that is blocked answers later, and hears of no new channel before.
                     if channel.link.blocked().is_none() {
-                        channel.retire();
+                        let given_up = channel.retire();
+                        self.isolation.isolate(route(queue, companion, levels, message, delay).place(), given_up);
                     }
-                    unconfirmed(message, &queue.name, std::io::Error::from(std::io::ErrorKind::TimedOut))
+                    timed_out(message, &queue.name)
                 }
             }),
         }
@@ -156,13 +158,23 @@ impl Publisher {
                 task: message.task().unwrap_or("?").to_owned(),
                 source: cause(fault),
             })?;
-            let name = match companion {
-                Some(name) => Cow::Borrowed(name),
-                None => levels.name(&queue.name, message.priority()),
+            let route = route(queue, companion, levels, message, delay);
+            let answer = match self.isolation.lane(route.place()) {
+                None => {
+                    *phase = Phase::Sent(channel.clone(), levels);
+                    channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await
+                }
+                Some(lane) => {
+                    if !rejected {
+                        *phase = Phase::InLine;
+                    }
+                    match Box::pin(self.send_alone(&lane, route, properties, message, phase)).await? {
+                        Some(answer) => answer,
+                        None => continue,
+                    }
+                }
             };
-            let route = route(&name, delay);
-            *phase = Phase::Sent(channel.clone());
-            match channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await {
+            match answer {
                 Ok(Receipt::Taken) => return Ok(()),
                 Ok(Receipt::Rejected) => {
                     if began.elapsed() >= self.timeout.mul_f64(OFFERED_AGAIN) {
@@ -198,7 +210,43 @@ impl Publisher {
         if let Some(channel) = self.channel.peek() {
             return Ok(channel);
         }
-        Box::pin(self.channel.get(|| async { ConfirmChannel::open(self.connector.link().await?).await })).await
+        Box::pin(self.channel.get(|| self.open(&self.connector))).await
+    }
+
+    /// A new channel, on another connection where this one does not answer.
+    async fn open(&self, connector: &Connector) -> Result<ConfirmChannel, Fault> {
+        let link = connector.link().await?;
+        let opening = ConfirmChannel::open(link.clone());
+        if let Ok(opened) = tokio::time::timeout(self.timeout.mul_f64(UNREAD), opening).await {
+            return opened;
+        }
+        // A new connection would be blocked too, with its first message.
+        if link.blocked().is_none() {
+            link.retire();
+        }
+        ConfirmChannel::open(connector.link().await?).await
+    }
+
+    /// Sends a message to a queue that is isolated; `None` where it is so no more.
+    async fn send_alone(
+        &self,
+        lane: &Lane<ConfirmChannel>,
+        route: Route,
+        properties: BasicProperties,
+        message: &Message,
+        phase: &mut Phase,
+    ) -> Result<Option<Answer>, Error> {
+        let body = message.body.clone();
+        let send = |channel: Arc<ConfirmChannel>| -> Sending {
+            *phase = Phase::SentAlone;
+            // It has the channel to itself, so whatever comes back is this message.
+            Box::pin(async move { channel.send(route, properties, &body, &mut |_| ()).await })
+        };
+        let answer = self.isolation.send(lane, async || self.open(&self.apart).await, send).await;
+        if self.isolation.is_over() {
+            self.apart.let_go();
+        }
+        answer.map_err(|fault| fault.into_error(&self.address))
     }
 
     /// Publishes again what came back after its caller had been told that the broker has it. See [`Returns`].
@@ -228,8 +276,8 @@ impl Publisher {
 
     /// Forgets that a queue was declared.
     pub(super) fn forget(&self, name: &QueueName) {
-        if let Some(channel) = self.channel.peek() {
-            channel.link.declared.forget(name);
+        if let Some(link) = self.connector.current() {
+            link.declared.forget(name);
         }
     }
 
@@ -237,12 +285,17 @@ impl Publisher {
         self.rescues.close();
         let _ = tokio::time::timeout(self.timeout, self.rescues.wait()).await;
         self.channel.clear();
-        self.connector.close().await;
+        tokio::join!(self.connector.close(), self.apart.close());
     }
 }
 
-fn route(queue: &str, delay: Duration) -> Route {
-    let (exchange, key) = delay::route(delay, queue).unwrap_or_else(|| (String::new(), queue.to_owned()));
+/// `companion` stands for the queue itself, where there is one.
+fn route(queue: &Queue, companion: Option<&str>, levels: Levels, message: &Message, delay: Duration) -> Route {
+    let name = match companion {
+        Some(name) => Cow::Borrowed(name),
+        None => levels.name(&queue.name, message.priority()),
+    };
+    let (exchange, key) = delay::route(delay, &name).unwrap_or_else(|| (String::new(), name.into_owned()));
     Route { exchange: exchange.into(), key: key.into() }
 }
 
@@ -250,101 +303,10 @@ fn rejected(message: &Message, queue: &QueueName) -> Error {
     Error::Nacked { id: message.id(), queue: queue.clone() }
 }
 
+fn timed_out(message: &Message, queue: &QueueName) -> Error {
+    unconfirmed(message, queue, std::io::Error::from(std::io::ErrorKind::TimedOut))
+}
+
 fn unconfirmed(message: &Message, queue: &QueueName, source: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Unconfirmed { id: message.id(), queue: queue.clone(), source: cause(source) }
-}
-
-/// A channel on which the broker confirms what it has.
-struct ConfirmChannel {
-    link: Arc<Link>,
-    channel: Channel,
-    /// The client numbers a publish and queues its frames in two steps. Two threads between them would swap their
-    /// confirmations, so the first poll of each publish, which does both, is taken one at a time.
-    turn: Mutex<()>,
-    returns: Returns,
-    /// Whether a confirmation did not come in time. Those under way on it still wait for theirs; the next publish takes another channel:
-    /// what the broker keeps for this one may never answer again.
-    retired: AtomicBool,
-}
-
-impl std::fmt::Debug for ConfirmChannel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConfirmChannel").field("alive", &self.is_alive()).finish_non_exhaustive()
-    }
-}
-
-impl Mortal for ConfirmChannel {
-    fn is_alive(&self) -> bool {
-        !self.retired.load(Ordering::Relaxed) && self.channel.status().connected() && self.link.is_alive()
-    }
-}
-
-/// What the broker said to a publish.
-#[derive(Debug)]
-enum Receipt {
-    Taken,
-    Rejected,
-    Returned,
-}
-
-enum SendFault {
-    /// No whole message left this process.
-    NotSent(lapin::Error),
-    /// It left, and the connection broke before the broker said anything.
-    NotConfirmed(lapin::Error),
-}
-
-impl ConfirmChannel {
-    async fn open(link: Arc<Link>) -> Result<Self, Fault> {
-        let channel = link.channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        let (turn, returns, retired) = (Mutex::default(), Returns::default(), AtomicBool::new(false));
-        Ok(Self { link, channel, turn, returns, retired })
-    }
-
-    fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
-    }
-
-    async fn send(
-        &self,
-        route: Route,
-        properties: BasicProperties,
-        body: &[u8],
-        stray: &mut (dyn FnMut(BasicReturnMessage) + Send),
-    ) -> Result<Receipt, SendFault> {
-        let mark = Mark::new(route.key.as_str(), &properties);
-        let in_flight = self.returns.begin(mark);
-        let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let mut sending = pin!(self.channel.basic_publish(route.exchange, route.key, options, body, properties));
-        let first = poll_fn(|context| {
-            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            Poll::Ready(sending.as_mut().poll(context))
-        });
-        let sent = match first.await {
-            Poll::Ready(sent) => sent,
-            Poll::Pending => sending.await,
-        };
-        let confirmation = sent.map_err(SendFault::NotSent)?.await.map_err(SendFault::NotConfirmed)?;
-        let (taken, returned) = match confirmation {
-            Confirmation::Ack(returned) => (true, returned),
-            Confirmation::Nack(returned) => (false, returned),
-            // Confirms were selected when the channel was opened.
-            Confirmation::NotRequested => (true, None),
-        };
-        if let Some(returned) = returned {
-            let whose = Mark::new(returned.delivery.routing_key.as_str(), &returned.delivery.properties);
-            if whose == mark {
-                return Ok(Receipt::Returned);
-            }
-            if !self.returns.tell(whose) {
-                stray(returned);
-            }
-        }
-        Ok(match taken {
-            _ if in_flight.was_returned() => Receipt::Returned,
-            true => Receipt::Taken,
-            false => Receipt::Rejected,
-        })
-    }
 }

@@ -117,7 +117,9 @@ async fn clocks(queues: &[Queue], broker: &Broker) -> Vec<Finding> {
     let (mut seen, mut worst) = (0_u64, None::<(Duration, QueueName, &str)>);
     for queue in queues {
         let Ok(dead) = queue.name.dead() else { continue };
-        if !matches!(broker.transport().queue(&dead).await, Ok(Some(_))) {
+        // One whose number is unknown may have no leader: RabbitMQ does not answer who reads it.
+        if !matches!(broker.transport().queue(&dead).await, Ok(Some(info)) if info.ready.is_some_and(|ready| ready > 0))
+        {
             continue;
         }
         let mut visit = |message: &Message| {

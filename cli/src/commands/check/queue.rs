@@ -100,9 +100,10 @@ impl Check {
             None if thresholds.depth.is_none() => {}
             None => report.unknown("ready", "the broker does not tell how many messages are ready"),
         }
-        match dead.and_then(|dead| dead.ready) {
-            Some(dead) => report.count("dead", dead, thresholds.dead, text::plural(dead, "dead letter")),
-            None if thresholds.dead.is_none() => {}
+        match dead.map(|dead| dead.ready) {
+            Some(Some(dead)) => report.count("dead", dead, thresholds.dead, text::plural(dead, "dead letter")),
+            _ if thresholds.dead.is_none() => {}
+            Some(None) => report.unknown("dead", "the broker does not tell how many dead letters there are"),
             None => report.unknown("dead", format!("{name} has no dead letter queue: `celeriac queue declare {name}`")),
         }
         match info.consumers {
