@@ -144,3 +144,31 @@ async fn a_delayed_message_for_one_queue_reaches_no_queue_with_a_similar_name() 
     assert_eq!(delivery.message.id().as_str(), "short");
     delivery.ack().await.unwrap();
 }
+
+/// Since RabbitMQ 4.0 a quorum queue offers a message of priority 5 or more before those that came earlier, and looks for
+/// expired ones only at what it would offer next.
+#[tokio::test]
+async fn a_delayed_message_is_not_held_up_by_a_later_one_of_a_higher_priority() {
+    let broker = Broker::new(&amqp_url()).unwrap();
+    let queue = Queue::new(unique("delayed-priorities")).unwrap().with_priorities();
+    let mut consumer = consumer(&broker, &queue, 1).await;
+    let publish = async |id: &str, priority: u8, delay: u64| {
+        let mut message = message(id);
+        message.properties.priority = Some(priority);
+        let to = Destination::after(queue.clone(), Duration::from_millis(delay));
+        broker.publish_message(to, message).await.unwrap();
+    };
+    let mut order = Vec::new();
+    publish("earlier", 0, 1600).await;
+    publish("signal", 0, 800).await;
+    while order.len() < 3 {
+        let delivery = within(BOUND, consumer.next()).await.unwrap();
+        let id = delivery.message.id().as_str().to_owned();
+        delivery.ack().await.unwrap();
+        if id == "signal" {
+            publish("later", 9, 1600).await;
+        }
+        order.push(id);
+    }
+    assert_eq!(order, ["signal", "earlier", "later"]);
+}

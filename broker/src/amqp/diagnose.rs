@@ -80,7 +80,7 @@ async fn topology(link: &Link, queue: &Queue) -> Result<Finding, Fault> {
     }
     // It is there, so declaring it does no more than compare.
     link.declared.forget(&queue.name);
-    Ok(match link.declare(queue, false).await?.adoption {
+    Ok(match link.declare(queue, None).await?.adoption {
         Adoption::AsDeclared => Finding::new(Severity::Fine, subject, "as declared"),
         Adoption::Adopted { difference } => Finding::new(
             Severity::Warning,

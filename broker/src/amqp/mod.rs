@@ -12,6 +12,7 @@ mod delay;
 mod diagnose;
 mod errors;
 mod inspect;
+mod ladder;
 mod levels;
 mod management;
 mod probe;
@@ -42,6 +43,7 @@ use self::{
     connection::{Connector, Link},
     consumer::AmqpConsumer,
     errors::{Fault, NOT_FOUND, said},
+    ladder::Ladder,
     levels::Levels,
     management::Management,
     publisher::Publisher,
@@ -135,7 +137,7 @@ impl Transport for AmqpTransport {
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {
         let declared = async |link: Arc<Link>| {
-            let adoption = link.declare(queue, true).await?.adoption;
+            let adoption = link.declare(queue, Some(Ladder::Usual)).await?.adoption;
             link.declare_suspects(queue).await?;
             Ok(adoption)
         };

@@ -24,6 +24,7 @@ use super::{
     connection::{Connector, Link},
     delay,
     errors::{Fault, cause},
+    ladder::Ladder,
     returns::{Mark, Returns},
     slot::{Mortal, Slot},
     table,
@@ -125,6 +126,8 @@ impl Publisher {
         phase: &mut Phase,
     ) -> Result<(), Error> {
         let began = Instant::now();
+        let ladder = Ladder::of(message.priority());
+        let delayed = (!delay.is_zero()).then_some(ladder);
         let (mut retried, mut rejected) = (false, false);
         loop {
             if !rejected {
@@ -132,14 +135,14 @@ impl Publisher {
             }
             let channel = self.channel().await.map_err(|fault| fault.into_error(&self.address))?;
             let link = &channel.link;
-            let ready = link.declared.ready(&queue.name, !delay.is_zero());
+            let ready = link.declared.ready(&queue.name, delayed);
             if ready.is_none() && !rejected {
                 *phase = Phase::Declaring;
             }
             let levels = match ready {
                 Some(levels) => levels,
                 // Boxed, as below: every publish in flight would have to have room for what is hardly ever done.
-                None => match Box::pin(link.declare(queue, !delay.is_zero())).await {
+                None => match Box::pin(link.declare(queue, delayed)).await {
                     Ok(work) => work.levels,
                     Err(_) if !link.is_alive() && !retried => {
                         retried = true;
@@ -160,7 +163,7 @@ impl Publisher {
                 Some(name) => Cow::Borrowed(name),
                 None => levels.name(&queue.name, message.priority()),
             };
-            let route = route(&name, delay);
+            let route = route(&name, ladder, delay);
             *phase = Phase::Sent(channel.clone());
             match channel.send(route, properties, &message.body, &mut |stray| self.rescue(stray)).await {
                 Ok(Receipt::Taken) => return Ok(()),
@@ -175,7 +178,7 @@ impl Publisher {
                 Ok(Receipt::Returned) => {
                     // Whoever tries again finds it declared again.
                     link.declared.forget(&queue.name);
-                    if !delay.is_zero() {
+                    if delayed.is_some() {
                         link.declared.forget_delays();
                     }
                     return Err(Error::Unroutable { id: message.id(), queue: queue.name.clone() });
@@ -185,7 +188,7 @@ impl Publisher {
                 Err(SendFault::NotSent(error)) => return Err(Fault::from(error).into_error(&self.address)),
                 Err(SendFault::NotConfirmed(error)) => {
                     // A level that is gone shows as a channel that the broker closes.
-                    if !delay.is_zero() && link.is_alive() {
+                    if delayed.is_some() && link.is_alive() {
                         link.declared.forget_delays();
                     }
                     return Err(unconfirmed(message, &queue.name, error));
@@ -241,8 +244,8 @@ impl Publisher {
     }
 }
 
-fn route(queue: &str, delay: Duration) -> Route {
-    let (exchange, key) = delay::route(delay, queue).unwrap_or_else(|| (String::new(), queue.to_owned()));
+fn route(queue: &str, ladder: Ladder, delay: Duration) -> Route {
+    let (exchange, key) = delay::route(ladder, delay, queue).unwrap_or_else(|| (String::new(), queue.to_owned()));
     Route { exchange: exchange.into(), key: key.into() }
 }
 
