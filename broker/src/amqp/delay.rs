@@ -42,7 +42,8 @@ const DURABLE_EXCHANGE: ExchangeDeclareOptions =
 pub(super) async fn waiting(link: &Link) -> Result<u64, Fault> {
     let mut waiting = 0;
     for ladder in Ladder::ALL {
-        if link.declared.is_absent(ladder.marker()) {
+        // That nothing waits is never said by hearsay.
+        if waiting > 0 && link.declared.is_absent(ladder.marker()) {
             continue;
         }
         let channel = link.channel().await?;
