@@ -8,6 +8,7 @@ use super::{
     errors::Fault,
     inspect::look,
     management::Management,
+    probe::Server,
     topology::has_companions,
 };
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
 
 /// At-least-once dead-lettering and the expiry of messages in quorum queues came with it.
 const OLDEST: (u32, u32) = (3, 10);
+
+/// No server of this version or above starts without the feature flag `stream_queue`.
+const ALWAYS_STREAM_QUEUE: (u32, u32) = (4, 0);
 
 pub(super) async fn diagnose(
     link: Arc<Link>,
@@ -34,7 +38,7 @@ pub(super) async fn diagnose(
     }
     findings.push(delays(&link).await);
     findings.extend(undeliverable(&link).await?);
-    findings.push(stream_queue(management).await);
+    findings.push(stream_queue(link.server().await?, management).await);
     findings.push(clocks(management).await);
     Ok(findings)
 }
@@ -118,9 +122,12 @@ async fn delays(link: &Link) -> Finding {
     }
 }
 
-async fn stream_queue(management: Option<&Management>) -> Finding {
+async fn stream_queue(server: &Server, management: Option<&Management>) -> Finding {
     const SUBJECT: &str = "feature flag stream_queue";
     let enable = "delays and dead letters need it: rabbitmqctl enable_feature_flag stream_queue";
+    if server.version_numbers() >= ALWAYS_STREAM_QUEUE {
+        return Finding::new(Severity::Fine, SUBJECT, "on, as always since RabbitMQ 4.0");
+    }
     let Some(management) = management else {
         return Finding::new(Severity::Unknown, SUBJECT, format!("set CELERIAC_MANAGEMENT_URL to know; {enable}"));
     };
