@@ -1,6 +1,9 @@
 //! Delays on RabbitMQ: never early, hardly late, in order, and not held up by a queue that is gone.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use celeriac_broker::{
     Broker, Consumer, Queue,
@@ -10,7 +13,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     amqp_steps::message,
-    support::{BOUND, amqp_url, eventually, unique, within},
+    support::{BOUND, amqp_url, eventually_ok, unique, within},
 };
 
 async fn consumer(broker: &Broker, queue: &Queue, prefetch: u16) -> Box<dyn Consumer> {
@@ -114,15 +117,22 @@ async fn messages_for_a_deleted_queue_hold_up_no_other_and_are_kept() {
     }
 
     let undeliverable = Queue::new("celeriac.undeliverable").unwrap().name;
-    let found = std::sync::atomic::AtomicU32::new(0);
-    let all = eventually(BOUND, || async {
+    // A set: a message may have come there twice.
+    let found = std::sync::Mutex::new(BTreeSet::new());
+    let all = eventually_ok(BOUND, || async {
         let mut count = |message: &celeriac_broker::Message| {
-            let ours = message.id().as_str().starts_with(gone.name.as_str());
-            found.fetch_add(ours.into(), std::sync::atomic::Ordering::Relaxed);
-            if ours { Verdict::Delete } else { Verdict::Keep }
+            let id = message.id().as_str().to_owned();
+            let ours = id.starts_with(gone.name.as_str());
+            if ours {
+                found.lock().unwrap().insert(id);
+                Verdict::Delete
+            } else {
+                Verdict::Keep
+            }
         };
         broker.transport().sweep(&undeliverable, 10_000, &mut count).await.unwrap();
-        (found.load(std::sync::atomic::Ordering::Relaxed) == 100).then_some(())
+        let count = found.lock().unwrap().len();
+        if count == 100 { Ok(()) } else { Err(format!("{count} of 100")) }
     });
     all.await;
 }
