@@ -42,7 +42,7 @@ pub(crate) async fn run(_: &Settings) -> Result<Vec<Row>, Failure> {
     locks.close().await;
     Ok(vec![
         Row::alone(BENCH, "1,000 leases: scripts for each renewal of all", "scripts", &scripts)
-            .goal(Goal::AtMost(10.5)),
+            .goal(Goal::AtMost(10.0)),
         Row::alone(BENCH, "1,000 leases: Redis busy for each renewal of all", "ms", &busy).goal(Goal::AtMost(20.0)),
     ])
 }

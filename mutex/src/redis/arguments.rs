@@ -12,8 +12,8 @@ use crate::{
     store::{Ask, LeaseId, Queueing, Renewal, Spend},
 };
 
-/// How many renewals go into one call of a script, so that it stalls the server for a fraction of a millisecond.
-pub(super) const CHUNK: usize = 100;
+/// How many renewals go into one call of a script, so that it stalls the server for no more than two milliseconds.
+pub(super) const CHUNK: usize = 128;
 
 /// How keys are named.
 #[derive(Debug)]

@@ -61,7 +61,7 @@ impl Keeper {
         file: &mut File,
         act: impl FnOnce(&mut Transaction<'_, '_, '_>) -> Result<T, Fault>,
     ) -> Option<T> {
-        if !self.is_calm() || file.has_moved() {
+        if !self.is_calm() || file.had_moved() {
             return None;
         }
         let result = file.with(|database, book| {

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use celeriac_sqlite::{Database, DatabasePath, Prepared, Synchronous};
 use rusqlite::Connection;
@@ -16,8 +16,13 @@ use crate::rules::{Micros, micros};
 /// How long those who held leases in a file that was removed have to say so in the new one, before others are granted them.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How many commits the write-ahead log takes before it is folded into the file: some 16 MB, as the broker's.
-const FOLDED_AFTER: usize = 3000;
+/// How often those who ask look whether the name stands for another file: to look costs a tenth of a question. Far below [`GRACE`], in which
+/// the new file grants nothing.
+const LOOKED_EVERY: Duration = Duration::from_millis(20);
+
+/// How many commits the write-ahead log takes before it is folded into the file. Those of one lock all write the same page, and SQLite finds
+/// the place for the next of them by going past all the others. 1000 is its own default.
+const FOLDED_AFTER: usize = 1000;
 
 /// A log of this size was not folded by those who wrote it, as they came and went.
 const LARGE_LOG: u64 = 32 << 20;
@@ -31,6 +36,8 @@ pub(super) struct File {
     tidied: Tidied,
     /// How many commits are in the log.
     unfolded: usize,
+    /// When the name was last looked at.
+    looked: Instant,
 }
 
 impl File {
@@ -45,7 +52,7 @@ impl File {
         let unfolded = if log > LARGE_LOG { FOLDED_AFTER } else { 0 };
         let tidied = Tidied::read(&database.connection)?;
         let prepared = Prepared::new(database, Statements::TEXTS)?;
-        Ok(Self { prepared, clock, grace_until, tidied, unfolded })
+        Ok(Self { prepared, clock, grace_until, tidied, unfolded, looked: Instant::now() })
     }
 
     /// Lends the file, with its statements.
@@ -63,8 +70,14 @@ impl File {
     }
 
     /// Whether the name stands for another file by now.
-    pub(super) fn has_moved(&self) -> bool {
+    pub(super) fn has_moved(&mut self) -> bool {
+        self.looked = Instant::now();
         self.prepared.database().has_moved()
+    }
+
+    /// The same, as of the last [`LOOKED_EVERY`].
+    pub(super) fn had_moved(&mut self) -> bool {
+        self.looked.elapsed() >= LOOKED_EVERY && self.has_moved()
     }
 
     pub(super) fn committed(&mut self, questions: usize) {
