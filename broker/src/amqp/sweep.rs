@@ -65,7 +65,8 @@ pub(super) async fn sweep(
         *counter += 1;
         swept.seen += 1;
     }
-    // Left to the end of the channel, they would go back in any order.
+    // Left to the end of the channel, they would go back in any order. So do those beyond the 32nd: that many returns are under
+    // way within the broker at once, and what waits for them does so in no order.
     if let Some(last) = last {
         let all = BasicNackOptions { multiple: true, requeue: true };
         let _ = transport.bounded(async { Ok(channel.basic_nack(last, all).await?) }).await;
