@@ -1,6 +1,9 @@
 //! Delays on RabbitMQ: never early, hardly late, in order, and not held up by a queue that is gone.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use celeriac_broker::{
     Broker, Consumer, Queue,
@@ -10,7 +13,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     amqp_steps::message,
-    support::{BOUND, amqp_url, eventually, unique, within},
+    support::{BOUND, amqp_url, eventually_ok, unique, within},
 };
 
 async fn consumer(broker: &Broker, queue: &Queue, prefetch: u16) -> Box<dyn Consumer> {
@@ -114,15 +117,22 @@ async fn messages_for_a_deleted_queue_hold_up_no_other_and_are_kept() {
     }
 
     let undeliverable = Queue::new("celeriac.undeliverable").unwrap().name;
-    let found = std::sync::atomic::AtomicU32::new(0);
-    let all = eventually(BOUND, || async {
+    // A set: a message may have come there twice.
+    let found = std::sync::Mutex::new(BTreeSet::new());
+    let all = eventually_ok(BOUND, || async {
         let mut count = |message: &celeriac_broker::Message| {
-            let ours = message.id().as_str().starts_with(gone.name.as_str());
-            found.fetch_add(ours.into(), std::sync::atomic::Ordering::Relaxed);
-            if ours { Verdict::Delete } else { Verdict::Keep }
+            let id = message.id().as_str().to_owned();
+            let ours = id.starts_with(gone.name.as_str());
+            if ours {
+                found.lock().unwrap().insert(id);
+                Verdict::Delete
+            } else {
+                Verdict::Keep
+            }
         };
         broker.transport().sweep(&undeliverable, 10_000, &mut count).await.unwrap();
-        (found.load(std::sync::atomic::Ordering::Relaxed) == 100).then_some(())
+        let count = found.lock().unwrap().len();
+        if count == 100 { Ok(()) } else { Err(format!("{count} of 100")) }
     });
     all.await;
 }
@@ -143,4 +153,32 @@ async fn a_delayed_message_for_one_queue_reaches_no_queue_with_a_similar_name() 
     let delivery = within(BOUND, shorts.next()).await.unwrap();
     assert_eq!(delivery.message.id().as_str(), "short");
     delivery.ack().await.unwrap();
+}
+
+/// Since RabbitMQ 4.0 a quorum queue offers a message of priority 5 or more before those that came earlier, and looks for
+/// expired ones only at what it would offer next.
+#[tokio::test]
+async fn a_delayed_message_is_not_held_up_by_a_later_one_of_a_higher_priority() {
+    let broker = Broker::new(&amqp_url()).unwrap();
+    let queue = Queue::new(unique("delayed-priorities")).unwrap().with_priorities();
+    let mut consumer = consumer(&broker, &queue, 1).await;
+    let publish = async |id: &str, priority: u8, delay: u64| {
+        let mut message = message(id);
+        message.properties.priority = Some(priority);
+        let to = Destination::after(queue.clone(), Duration::from_millis(delay));
+        broker.publish_message(to, message).await.unwrap();
+    };
+    let mut order = Vec::new();
+    publish("earlier", 0, 1600).await;
+    publish("signal", 0, 800).await;
+    while order.len() < 3 {
+        let delivery = within(BOUND, consumer.next()).await.unwrap();
+        let id = delivery.message.id().as_str().to_owned();
+        delivery.ack().await.unwrap();
+        if id == "signal" {
+            publish("later", 9, 1600).await;
+        }
+        order.push(id);
+    }
+    assert_eq!(order, ["signal", "earlier", "later"]);
 }

@@ -14,6 +14,7 @@ mod grafana;
 mod metrics;
 mod observed;
 
+mod amqp_arguments;
 mod amqp_conformance;
 mod amqp_consume;
 mod amqp_consume_private;

@@ -246,9 +246,10 @@ async fn bad_messages_are_buried_with_their_bytes_and_the_worker_goes_on(fixture
         (dead.len() == bad.len()).then_some(dead)
     })
     .await;
-    for ((reason, message), dead) in bad.iter().zip(&dead) {
+    for (reason, message) in &bad {
+        // Some have no priority, and which of them runs first differs between versions of RabbitMQ.
+        let dead = dead.iter().find(|dead| dead.body == message.body).expect("the original bytes are kept");
         assert_eq!(dead.headers.text(names::DEAD_REASON), Some(*reason));
-        assert_eq!(dead.body, message.body, "the original bytes are kept");
         assert_eq!(dead.properties.content_type, message.properties.content_type);
         assert!(!dead.headers.text(names::DEAD_ERROR).unwrap().is_empty());
     }

@@ -4,7 +4,7 @@ use std::env;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::Command;
 
-use xtask::services::{Folder, Rabbit, RabbitOptions, Redis};
+use xtask::services::{Folder, RABBITMQ_SCRIPTS, Rabbit, RabbitOptions, Redis};
 
 use crate::Failure;
 use crate::install::{JDUPES, PROMETHEUS, PYTHON as PYTHON3, RABBITMQ, REDIS, install, is_there};
@@ -37,7 +37,7 @@ impl Session {
         let (amqp, redis) = (given(Part::Amqp, AMQP_URL), given(Part::Redis, REDIS_URL));
 
         let needed = [
-            (wanted(Part::Amqp) && amqp.is_none(), &RABBITMQ),
+            (wanted(Part::Amqp) && amqp.is_none() && env::var_os(RABBITMQ_SCRIPTS).is_none(), &RABBITMQ),
             (wanted(Part::Redis) && redis.is_none(), &REDIS),
             (wanted(Part::Jdupes), &JDUPES),
             (wanted(Part::Prometheus), &PROMETHEUS),

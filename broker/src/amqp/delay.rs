@@ -20,6 +20,7 @@ use lapin::{
 use super::{
     connection::Link,
     errors::{Fault, NOT_FOUND, said},
+    ladder::Ladder,
     table::{arguments, text},
 };
 
@@ -34,37 +35,38 @@ pub(super) const DELIVER: &str = "celeriac.delay.v1.deliver";
 /// stop every delay there is: the broker's at-least-once dead-lettering has no more than that in flight.
 pub(super) const UNDELIVERABLE: &str = "celeriac.undeliverable";
 
-/// An exchange that is declared when all the rest stands, so that one question tells whether it does.
-const MARKER: &str = "celeriac.delay.v1";
-
 const DURABLE_EXCHANGE: ExchangeDeclareOptions =
     ExchangeDeclareOptions { passive: false, durable: true, auto_delete: false, internal: false, nowait: false };
 
 /// How many messages wait in all levels, whatever queue they are bound for.
 pub(super) async fn waiting(link: &Link) -> Result<u64, Fault> {
-    let channel = link.channel().await?;
     let mut waiting = 0;
-    for level in 0..LEVELS {
-        let passive = QueueDeclareOptions::durable().passive();
-        match channel.queue_declare(level_name(level).into(), passive, FieldTable::default()).await {
-            Ok(queue) => waiting += u64::from(queue.message_count()),
-            // Nothing was delayed yet: the levels come with the first delay.
-            Err(error) if said(&error, NOT_FOUND).is_some() => break,
-            Err(error) => return Err(error.into()),
+    for ladder in Ladder::ALL {
+        // That nothing waits is never said by hearsay.
+        if waiting > 0 && link.declared.is_absent(ladder.marker()) {
+            continue;
+        }
+        let channel = link.channel().await?;
+        for level in 0..LEVELS {
+            let passive = QueueDeclareOptions::durable().passive();
+            match channel.queue_declare(ladder.level(level).into(), passive, FieldTable::default()).await {
+                Ok(queue) => waiting += u64::from(queue.message_count()),
+                // Nothing was delayed yet: the levels come with the first delay.
+                Err(error) if said(&error, NOT_FOUND).is_some() => {
+                    link.declared.found_absent(ladder.marker());
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(waiting)
 }
 
-/// The name of a level's exchange and queue.
-pub(super) fn level_name(level: u8) -> String {
-    format!("{MARKER}.{level}")
-}
-
 /// The exchange and routing key that keep a message from `queue` for `delay`; none where that is zero.
 ///
 /// It starts at the highest level whose bit is set: the levels above would only pass it on.
-pub(super) fn route(delay: Duration, queue: &str) -> Option<(String, String)> {
+pub(super) fn route(ladder: Ladder, delay: Duration, queue: &str) -> Option<(String, String)> {
     let units = u32::try_from(delay.as_nanos().div_ceil(UNIT.as_nanos())).unwrap_or(u32::MAX).min((1 << LEVELS) - 1);
     let highest = units.checked_ilog2()?;
     let mut key = String::with_capacity(2 * usize::from(LEVELS) + queue.len());
@@ -72,7 +74,7 @@ pub(super) fn route(delay: Duration, queue: &str) -> Option<(String, String)> {
         key.push_str(if units >> level & 1 == 1 { "1." } else { "0." });
     }
     key.push_str(queue);
-    Some((format!("{MARKER}.{highest}"), key))
+    Some((format!("{}.{highest}", ladder.marker()), key))
 }
 
 /// The queue and the delay that a routing key of ours names.
@@ -98,23 +100,32 @@ pub(super) async fn bind(channel: &Channel, queue: &str) -> Result<(), lapin::Er
 }
 
 /// Makes sure that the levels are there. `distrust` looks at each part instead of the marker alone.
-pub(super) async fn declare(link: &Link, distrust: bool) -> Result<(), Fault> {
-    if !distrust {
-        let passive = ExchangeDeclareOptions { passive: true, ..DURABLE_EXCHANGE };
-        let channel = link.channel().await?;
-        match channel.exchange_declare(MARKER.into(), ExchangeKind::Fanout, passive, FieldTable::default()).await {
-            Ok(()) => return Ok(()),
-            Err(error) if said(&error, NOT_FOUND).is_some() => {}
-            Err(error) => return Err(error.into()),
-        }
+pub(super) async fn declare(link: &Link, ladder: Ladder, distrust: bool) -> Result<(), Fault> {
+    if !distrust && is_marked(link, ladder).await? {
+        return Ok(());
     }
-    Ok(declare_all(&link.channel().await?).await?)
+    Ok(declare_all(&link.channel().await?, ladder).await?)
+}
+
+async fn is_marked(link: &Link, ladder: Ladder) -> Result<bool, Fault> {
+    let passive = ExchangeDeclareOptions { passive: true, ..DURABLE_EXCHANGE };
+    let (channel, marker) = (link.channel().await?, ladder.marker().into());
+    match channel.exchange_declare(marker, ExchangeKind::Fanout, passive, FieldTable::default()).await {
+        Ok(()) => Ok(true),
+        Err(error) if said(&error, NOT_FOUND).is_some() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Looks whether every part is there, without making any.
 pub(super) async fn verify(link: &Link) -> Result<(), Fault> {
+    verify_ladder(link, Ladder::Usual).await?;
+    if is_marked(link, Ladder::Preferred).await? { verify_ladder(link, Ladder::Preferred).await } else { Ok(()) }
+}
+
+async fn verify_ladder(link: &Link, ladder: Ladder) -> Result<(), Fault> {
     let channel = link.channel().await?;
-    let names: Vec<ShortString> = (0..LEVELS).map(|level| level_name(level).into()).collect();
+    let names: Vec<ShortString> = (0..LEVELS).map(|level| ladder.level(level).into()).collect();
     let exchange = |name: ShortString, kind| {
         let passive = ExchangeDeclareOptions { passive: true, ..DURABLE_EXCHANGE };
         channel.exchange_declare(name, kind, passive, FieldTable::default())
@@ -132,7 +143,7 @@ pub(super) async fn verify(link: &Link) -> Result<(), Fault> {
 }
 
 /// All requests of a step are on their way at once: the broker answers them in order.
-async fn declare_all(channel: &Channel) -> Result<(), lapin::Error> {
+async fn declare_all(channel: &Channel, ladder: Ladder) -> Result<(), lapin::Error> {
     let exchange = |name: String, kind, arguments| {
         channel.exchange_declare(ShortString::from(name), kind, DURABLE_EXCHANGE, arguments)
     };
@@ -153,31 +164,31 @@ async fn declare_all(channel: &Channel) -> Result<(), lapin::Error> {
         .await?;
     let alternate = arguments([("alternate-exchange", text(UNDELIVERABLE))]);
     exchange(DELIVER.into(), ExchangeKind::Topic, alternate).await?;
-    try_join_all((0..LEVELS).map(|level| exchange(level_name(level), ExchangeKind::Topic, FieldTable::default())))
+    try_join_all((0..LEVELS).map(|level| exchange(ladder.level(level), ExchangeKind::Topic, FieldTable::default())))
         .await?;
     try_join_all((0..LEVELS).map(|level| {
-        let name = ShortString::from(level_name(level));
-        channel.queue_declare(name, QueueDeclareOptions::durable(), level_arguments(level))
+        let name = ShortString::from(ladder.level(level));
+        channel.queue_declare(name, QueueDeclareOptions::durable(), level_arguments(ladder, level))
     }))
     .await?;
     try_join_all((0..LEVELS).map(|level| {
-        let name = ShortString::from(level_name(level));
+        let name = ShortString::from(ladder.level(level));
         let key = ShortString::from(level_key(level, '1'));
         channel.queue_bind(name.clone(), name, key, QueueBindOptions::default(), FieldTable::default())
     }))
     .await?;
     try_join_all((0..LEVELS).map(|level| {
-        let (name, next) = (ShortString::from(level_name(level)), ShortString::from(next(level)));
+        let (name, next) = (ShortString::from(ladder.level(level)), ShortString::from(next(ladder, level)));
         let key = ShortString::from(level_key(level, '0'));
         channel.exchange_bind(next, name, key, ExchangeBindOptions::default(), FieldTable::default())
     }))
     .await?;
-    exchange(MARKER.into(), ExchangeKind::Fanout, FieldTable::default()).await
+    exchange(ladder.marker().into(), ExchangeKind::Fanout, FieldTable::default()).await
 }
 
 /// The exchange after a level.
-fn next(level: u8) -> String {
-    level.checked_sub(1).map_or_else(|| DELIVER.to_owned(), level_name)
+fn next(ladder: Ladder, level: u8) -> String {
+    level.checked_sub(1).map_or_else(|| DELIVER.to_owned(), |level| ladder.level(level))
 }
 
 /// Matches the keys whose bit for `level` is `bit`.
@@ -189,12 +200,12 @@ fn level_key(level: u8, bit: char) -> String {
 }
 
 /// At-least-once dead-lettering, which wants `reject-publish`: a message leaves a level only when the next place has it.
-fn level_arguments(level: u8) -> FieldTable {
+fn level_arguments(ladder: Ladder, level: u8) -> FieldTable {
     let ttl = i64::try_from(UNIT.as_millis()).unwrap_or(i64::MAX) << level;
     arguments([
         ("x-queue-type", text("quorum")),
         ("x-message-ttl", AMQPValue::LongLongInt(ttl)),
-        ("x-dead-letter-exchange", text(&next(level))),
+        ("x-dead-letter-exchange", text(&next(ladder, level))),
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ])
@@ -221,7 +232,7 @@ mod tests {
         #[test]
         fn a_message_waits_at_least_its_delay_and_less_than_one_unit_longer(micros in 1..MAX_DELAY.as_secs() * 1_000_000) {
             let delay = Duration::from_micros(micros);
-            let (exchange, key) = route(delay, "a.b").unwrap();
+            let (exchange, key) = route(Ladder::Usual, delay, "a.b").unwrap();
             let waits = waits(&exchange, &key);
             prop_assert!(waits >= delay && waits < delay + UNIT, "{waits:?} for {delay:?}");
             prop_assert_eq!(parse(&key), Some(("a.b", waits)));
@@ -230,9 +241,9 @@ mod tests {
 
     #[test]
     fn no_delay_needs_no_level_and_the_longest_fits() {
-        assert_eq!(route(Duration::ZERO, "q"), None);
-        let (exchange, key) = route(MAX_DELAY, &"q".repeat(crate::QueueName::MAX_LEN)).unwrap();
-        assert_eq!(exchange, "celeriac.delay.v1.27");
+        assert_eq!(route(Ladder::Usual, Duration::ZERO, "q"), None);
+        let (exchange, key) = route(Ladder::Preferred, MAX_DELAY, &"q".repeat(crate::QueueName::MAX_LEN)).unwrap();
+        assert_eq!(exchange, "celeriac.delay.v1.preferred.27");
         assert_eq!(key.len(), 255);
         assert!(waits(&exchange, &key) >= MAX_DELAY);
     }
@@ -241,7 +252,7 @@ mod tests {
     fn a_level_matches_its_own_bit() {
         assert_eq!(level_key(27, '1'), "1.#");
         assert_eq!(level_key(25, '0'), "*.*.0.#");
-        assert_eq!(next(0), DELIVER);
-        assert_eq!(next(3), "celeriac.delay.v1.2");
+        assert_eq!(next(Ladder::Usual, 0), DELIVER);
+        assert_eq!(next(Ladder::Usual, 3), "celeriac.delay.v1.2");
     }
 }

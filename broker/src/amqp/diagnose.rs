@@ -11,6 +11,7 @@ use super::{
     inspect::{self, companion_of, look},
     majority::Halted,
     management::Management,
+    probe::Server,
     topology::has_companions,
 };
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
 
 /// At-least-once dead-lettering and the expiry of messages in quorum queues came with it.
 const OLDEST: (u32, u32) = (3, 10);
+
+/// No server of this version or above starts without the feature flag `stream_queue`.
+const ALWAYS_STREAM_QUEUE: (u32, u32) = (4, 0);
 
 pub(super) async fn diagnose(
     link: Arc<Link>,
@@ -38,7 +42,7 @@ pub(super) async fn diagnose(
     }
     findings.push(delays(&link).await);
     findings.extend(undeliverable(&link).await?);
-    findings.push(stream_queue(management).await);
+    findings.push(stream_queue(link.server().await?, management).await);
     findings.push(clocks(management).await);
     Ok(findings)
 }
@@ -111,7 +115,7 @@ async fn topology(link: &Link, queue: &Queue) -> Result<Finding, Fault> {
     }
     // It is there, so declaring it does no more than compare.
     link.declared.forget(&queue.name);
-    Ok(match link.declare(queue, false).await?.adoption {
+    Ok(match link.declare(queue, None).await?.adoption {
         Adoption::AsDeclared => Finding::new(Severity::Fine, subject, "as declared"),
         Adoption::Adopted { difference } => Finding::new(
             Severity::Warning,
@@ -156,9 +160,12 @@ async fn delays(link: &Link) -> Finding {
     }
 }
 
-async fn stream_queue(management: Option<&Management>) -> Finding {
+async fn stream_queue(server: &Server, management: Option<&Management>) -> Finding {
     const SUBJECT: &str = "feature flag stream_queue";
     let enable = "delays and dead letters need it: rabbitmqctl enable_feature_flag stream_queue";
+    if server.version_numbers() >= ALWAYS_STREAM_QUEUE {
+        return Finding::new(Severity::Fine, SUBJECT, "on, as always since RabbitMQ 4.0");
+    }
     let Some(management) = management else {
         return Finding::new(Severity::Unknown, SUBJECT, format!("set CELERIAC_MANAGEMENT_URL to know; {enable}"));
     };

@@ -60,15 +60,16 @@ pub(super) async fn companions(link: &Link, name: &QueueName) -> Result<Vec<Stri
     }
     names.push(suspect_name(name));
     // Another process may have declared them.
-    if link.declared.is_unlevelled(name) {
+    let first = Levels::PerPriority.name(name, 1);
+    if link.declared.is_absent(&first) {
         return Ok(names);
     }
-    if look(link, &Levels::PerPriority.name(name, 1)).await?.is_some() {
+    if look(link, &first).await?.is_some() {
         names.extend(
             (1..=crate::transport::MAX_PRIORITY).map(|priority| Levels::PerPriority.name(name, priority).into()),
         );
     } else {
-        link.declared.found_unlevelled(name);
+        link.declared.found_absent(&first);
     }
     Ok(names)
 }

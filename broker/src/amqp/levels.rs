@@ -1,8 +1,8 @@
-//! Priorities on quorum queues of a broker that has none for them: one queue per priority.
+//! Priorities on quorum queues: one queue per priority.
 
 use std::borrow::Cow;
 
-use super::{connection::Link, errors::Fault, topology::has_companions};
+use super::topology::has_companions;
 use crate::{Queue, QueueKind, QueueName, transport::MAX_PRIORITY};
 
 /// How many queues keep one queue's messages.
@@ -15,13 +15,12 @@ pub(super) enum Levels {
 }
 
 impl Levels {
-    /// Quorum queues know priorities since RabbitMQ 4.0, without being asked; classic ones have an argument for them.
-    pub(super) async fn of(queue: &Queue, link: &Link) -> Result<Self, Fault> {
+    /// Classic queues have an argument for priorities. Quorum queues have none before RabbitMQ 4.0, and from then on two that are
+    /// served in the ratio of two to one. Whatever the version can do, the queues are the same: what lies in them when a
+    /// broker is upgraded is consumed afterwards.
+    pub(super) fn of(queue: &Queue) -> Self {
         let asked = queue.priorities && queue.kind == QueueKind::Quorum && !queue.shared_with_celery;
-        if asked && has_companions(&queue.name) && link.server().await?.version_numbers() < (4, 0) {
-            return Ok(Self::PerPriority);
-        }
-        Ok(Self::One)
+        if asked && has_companions(&queue.name) { Self::PerPriority } else { Self::One }
     }
 
     /// The queue for a priority.

@@ -15,6 +15,7 @@ mod diagnose;
 mod errors;
 mod inspect;
 mod isolation;
+mod ladder;
 mod levels;
 mod majority;
 mod management;
@@ -46,6 +47,7 @@ use self::{
     connection::{Connector, Link},
     consumer::AmqpConsumer,
     errors::{Fault, NOT_FOUND, said},
+    ladder::Ladder,
     levels::Levels,
     management::Management,
     publisher::Publisher,
@@ -139,7 +141,7 @@ impl Transport for AmqpTransport {
 
     async fn declare(&self, queue: &Queue) -> Result<Adoption, Error> {
         let declared = async |link: Arc<Link>| {
-            let adoption = link.declare(queue, true).await?.adoption;
+            let adoption = link.declare(queue, Some(Ladder::Usual)).await?.adoption;
             link.declare_suspects(queue).await?;
             Ok(adoption)
         };

@@ -15,6 +15,7 @@ use super::{
     delay,
     errors::{Fault, cause},
     isolation::{Answer, Isolation, Lane, Sending},
+    ladder::Ladder,
     levels::Levels,
     slot::{Mortal, Slot},
     table,
@@ -127,6 +128,7 @@ impl Publisher {
         phase: &mut Phase,
     ) -> Result<(), Error> {
         let began = Instant::now();
+        let delayed = (!delay.is_zero()).then(|| Ladder::of(message.priority()));
         let (mut retried, mut rejected) = (false, false);
         loop {
             if !rejected {
@@ -134,14 +136,14 @@ impl Publisher {
             }
             let channel = self.channel().await.map_err(|fault| fault.into_error(&self.address))?;
             let link = &channel.link;
-            let ready = link.declared.ready(&queue.name, !delay.is_zero());
+            let ready = link.declared.ready(&queue.name, delayed);
             if ready.is_none() && !rejected {
                 *phase = Phase::Declaring;
             }
             let levels = match ready {
                 Some(levels) => levels,
                 // Boxed, as below: every publish in flight would have to have room for what is hardly ever done.
-                None => match Box::pin(link.declare(queue, !delay.is_zero())).await {
+                None => match Box::pin(link.declare(queue, delayed)).await {
                     Ok(work) => work.levels,
                     Err(_) if !link.is_alive() && !retried => {
                         retried = true;
@@ -187,7 +189,7 @@ impl Publisher {
                 Ok(Receipt::Returned) => {
                     // Whoever tries again finds it declared again.
                     link.declared.forget(&queue.name);
-                    if !delay.is_zero() {
+                    if delayed.is_some() {
                         link.declared.forget_delays();
                     }
                     return Err(Error::Unroutable { id: message.id(), queue: queue.name.clone() });
@@ -197,7 +199,7 @@ impl Publisher {
                 Err(SendFault::NotSent(error)) => return Err(Fault::from(error).into_error(&self.address)),
                 Err(SendFault::NotConfirmed(error)) => {
                     // A level that is gone shows as a channel that the broker closes.
-                    if !delay.is_zero() && link.is_alive() {
+                    if delayed.is_some() && link.is_alive() {
                         link.declared.forget_delays();
                     }
                     return Err(unconfirmed(message, &queue.name, error));
@@ -295,7 +297,8 @@ fn route(queue: &Queue, companion: Option<&str>, levels: Levels, message: &Messa
         Some(name) => Cow::Borrowed(name),
         None => levels.name(&queue.name, message.priority()),
     };
-    let (exchange, key) = delay::route(delay, &name).unwrap_or_else(|| (String::new(), name.into_owned()));
+    let ladder = Ladder::of(message.priority());
+    let (exchange, key) = delay::route(ladder, delay, &name).unwrap_or_else(|| (String::new(), name.into_owned()));
     Route { exchange: exchange.into(), key: key.into() }
 }
 

@@ -19,6 +19,7 @@ use super::{
     acker::{AckChannel, Acks},
     connection::{Connector, Link},
     errors::Fault,
+    ladder::Ladder,
     slot::Mortal,
     topology::{has_companions, suspect_name},
 };
@@ -63,7 +64,7 @@ impl Session {
     ) -> Result<Self, Fault> {
         let link = connector.link().await?;
         let queue = &subscription.queue;
-        let levels = link.declare(queue, true).await?.levels;
+        let levels = link.declare(queue, Some(Ladder::Usual)).await?.levels;
         let mut lanes = Vec::new();
         for name in levels.names(&queue.name) {
             match Lane::open(&link, acks, &name, subscription.prefetch, false).await {

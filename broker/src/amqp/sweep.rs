@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use lapin::{
     message::BasicGetMessage,
-    options::{BasicAckOptions, BasicGetOptions},
+    options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
 };
 
 use super::{
@@ -17,8 +17,8 @@ use crate::{
     transport::{Swept, Verdict},
 };
 
-/// Gets one message after the other and leaves those that are kept unacknowledged: they go back, in their order, when the
-/// channel closes at the end. To the broker that is a return, which counts as a delivery; dead letter queues have no limit.
+/// Gets one message after the other and leaves those that are kept unacknowledged: they go back at the
+/// end, the first of them in their order. To the broker that is a return, which counts as a delivery; dead letter queues have no limit.
 pub(super) async fn sweep(
     transport: &AmqpTransport,
     name: &QueueName,
@@ -30,6 +30,7 @@ pub(super) async fn sweep(
     let channel = transport.ask(async |link| link.channel().await).await?;
     // Copies that a verdict put into this same queue: whoever meets one has seen all that was there before.
     let mut again = HashSet::new();
+    let mut last = None;
     while swept.seen < limit {
         let getting = async {
             match channel.basic_get(name.as_str().into(), BasicGetOptions { no_ack: false }).await {
@@ -39,6 +40,7 @@ pub(super) async fn sweep(
             }
         };
         let Some(BasicGetMessage { delivery, .. }) = transport.bounded(getting).await? else { break };
+        last = Some(delivery.delivery_tag);
         let message = table::message(&delivery.properties, delivery.data);
         if again.contains(&message.id()) {
             break;
@@ -62,6 +64,12 @@ pub(super) async fn sweep(
         transport.bounded(ack).await?;
         *counter += 1;
         swept.seen += 1;
+    }
+    // Left to the end of the channel, they would go back in any order. Given back with one command, the first 32 keep theirs; those
+    // beyond were seen to be mixed, perhaps because no more returns are under way within the broker at once.
+    if let Some(last) = last {
+        let all = BasicNackOptions { multiple: true, requeue: true };
+        let _ = transport.bounded(async { Ok(channel.basic_nack(last, all).await?) }).await;
     }
     // Waits until the broker has taken back what was kept: whoever looks next sees all of it.
     let _ = channel.close(200, "swept".into()).await;

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -20,6 +17,7 @@ use super::{
     connection::Link,
     delay,
     errors::{Fault, PRECONDITION_FAILED, said},
+    ladder::Ladder,
     levels::Levels,
     table::{arguments, text},
 };
@@ -37,18 +35,24 @@ const DELIVERY_LIMIT: i32 = 100;
 /// The suffix of the queue in which tasks that may have killed their workers are run one at a time.
 pub(super) const SUSPECT: &str = ".suspect";
 
-/// How long it is believed that a queue has no queue per priority; another process may declare them.
+/// How long it is believed that something is not there; another process may declare it.
 const BELIEVED: Duration = Duration::from_secs(60);
 
 /// What is known to be declared on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
     queues: RwLock<HashMap<QueueName, Arc<Entry>>>,
-    delays: RwLock<Arc<OnceCell<()>>>,
-    /// Whether a part of the delay levels was found missing.
-    distrusted: AtomicBool,
-    /// When queues were found to have no queue per priority. The broker logs each such look as an error.
-    unlevelled: RwLock<HashMap<QueueName, Instant>>,
+    delays: RwLock<[Arc<Delays>; Ladder::ALL.len()]>,
+    /// What was found missing, and when. The broker logs each such look as an error.
+    absent: RwLock<HashMap<String, Instant>>,
+}
+
+/// What is known of one set of delay levels.
+#[derive(Debug, Default)]
+struct Delays {
+    declared: OnceCell<()>,
+    /// Whether a part was found missing.
+    distrusted: bool,
 }
 
 #[derive(Debug)]
@@ -68,21 +72,24 @@ pub(super) struct Work {
 
 impl Declared {
     /// How a queue keeps priorities, where nothing needs to be declared for a publish.
-    pub(super) fn ready(&self, name: &QueueName, delayed: bool) -> Option<Levels> {
+    pub(super) fn ready(&self, name: &QueueName, delayed: Option<Ladder>) -> Option<Levels> {
+        if delayed.is_some_and(|ladder| !self.delays(ladder).declared.initialized()) {
+            return None;
+        }
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = queues.get(name).filter(|entry| !delayed || entry.bound.initialized())?;
+        let entry = queues.get(name).filter(|entry| delayed.is_none() || entry.bound.initialized())?;
         entry.work.get().map(|work| work.levels)
     }
 
-    /// Whether a queue was lately found to have no queue per priority.
-    pub(super) fn is_unlevelled(&self, name: &QueueName) -> bool {
-        let unlevelled = self.unlevelled.read().unwrap_or_else(PoisonError::into_inner);
-        unlevelled.get(name).is_some_and(|at| at.elapsed() < BELIEVED)
+    /// Whether something of that name was lately found missing.
+    pub(super) fn is_absent(&self, name: &str) -> bool {
+        let absent = self.absent.read().unwrap_or_else(PoisonError::into_inner);
+        absent.get(name).is_some_and(|at| at.elapsed() < BELIEVED)
     }
 
-    /// Remembers that a queue was found to have no queue per priority.
-    pub(super) fn found_unlevelled(&self, name: &QueueName) {
-        self.unlevelled.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Instant::now());
+    /// Remembers that something of that name was found missing.
+    pub(super) fn found_absent(&self, name: &str) {
+        self.absent.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Instant::now());
     }
 
     /// Forgets a queue that was found missing.
@@ -92,8 +99,13 @@ impl Declared {
 
     /// Forgets the delay levels, a part of which was found missing.
     pub(super) fn forget_delays(&self) {
-        self.distrusted.store(true, Ordering::Relaxed);
-        *self.delays.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        let forgotten = || Arc::new(Delays { distrusted: true, ..Delays::default() });
+        *self.delays.write().unwrap_or_else(PoisonError::into_inner) = Ladder::ALL.map(|_| forgotten());
+    }
+
+    fn delays(&self, ladder: Ladder) -> Arc<Delays> {
+        let delays = self.delays.read().unwrap_or_else(PoisonError::into_inner);
+        delays[ladder as usize].clone()
     }
 
     /// The queue that keeps messages under that name, as it was declared.
@@ -121,14 +133,13 @@ impl Declared {
 }
 
 impl Link {
-    /// Declares a queue with its dead letter queue, and what delays need where `delayed`.
-    pub(super) async fn declare(&self, queue: &Queue, delayed: bool) -> Result<Work, Fault> {
+    /// Declares a queue with its dead letter queue, and what delays by the levels of `delayed` need.
+    pub(super) async fn declare(&self, queue: &Queue, delayed: Option<Ladder>) -> Result<Work, Fault> {
         let entry = self.declared.entry(queue);
         let work = entry.work.get_or_try_init(|| self.declare_work(queue)).await?;
-        if delayed {
-            let delays = self.declared.delays.read().unwrap_or_else(PoisonError::into_inner).clone();
-            let distrust = || self.declared.distrusted.swap(false, Ordering::Relaxed);
-            delays.get_or_try_init(|| delay::declare(self, distrust())).await?;
+        if let Some(ladder) = delayed {
+            let delays = self.declared.delays(ladder);
+            delays.declared.get_or_try_init(|| delay::declare(self, ladder, delays.distrusted)).await?;
             entry
                 .bound
                 .get_or_try_init(|| async {
@@ -161,7 +172,7 @@ impl Link {
             let adoption = scratch.declare(queue.name.as_str(), dead_arguments()).await?;
             return Ok(Work { adoption, levels: Levels::One });
         }
-        let levels = Levels::of(queue, self).await?;
+        let levels = Levels::of(queue);
         // The dead letter queue first: nothing can be dead-lettered to where nothing is.
         let dead = format!("{}.dead", queue.name);
         let adopted_dead = scratch.declare(&dead, dead_arguments()).await?;

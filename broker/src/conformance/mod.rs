@@ -96,6 +96,7 @@ macro_rules! conformance {
             delete_keeps_dead_letters
             sweep_loses_nothing
             sweep_stops_where_it_is_told
+            a_look_leaves_the_order_as_it_was
             a_ping_is_answered
         }
     };

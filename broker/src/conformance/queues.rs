@@ -158,3 +158,19 @@ pub async fn sweep_stops_where_it_is_told(fixture: &impl Fixture) {
 async fn info(broker: &Broker, name: &QueueName) -> QueueInfo {
     broker.transport().queue(name).await.unwrap().expect("the queue is there")
 }
+
+/// However often all of a short queue is looked through, what stays in it stays in its order.
+pub async fn a_look_leaves_the_order_as_it_was(fixture: &impl Fixture) {
+    let (broker, queue) = declared(fixture, "looks").await;
+    let ids: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    publish_ids(&broker, &queue, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for looked_at in [7, 20, 20, 20] {
+        let mut shown = Vec::new();
+        let look = &mut |found: &crate::Message| {
+            shown.push(found.id().as_str().to_owned());
+            Verdict::Keep
+        };
+        broker.transport().sweep(&queue.name, looked_at, look).await.unwrap();
+        assert_eq!(shown, ids[..looked_at]);
+    }
+}

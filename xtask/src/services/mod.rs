@@ -15,7 +15,7 @@ pub use error::Error;
 pub use folder::{Folder, target_directory};
 pub use program::find as find_program;
 pub use prometheus::Prometheus;
-pub use rabbit::{Rabbit, RabbitOptions};
+pub use rabbit::{RABBITMQ_SCRIPTS, Rabbit, RabbitOptions};
 pub use redis::Redis;
 
 /// Finds a TCP port on 127.0.0.1 that nobody listens on.

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{env, fs, thread};
 
 use super::process::{Process, Ready};
 use super::{Error, Folder, free_port, program};
@@ -9,6 +9,9 @@ use super::{Error, Folder, free_port, program};
 /// Where packages keep RabbitMQ's own scripts. Debian's `/usr/sbin/rabbitmq-server` is no use: it changes to the user
 /// `rabbitmq`, who may not write under `target/`.
 const SCRIPTS: [&str; 3] = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin"];
+
+/// The environment variable that names a folder with RabbitMQ's scripts, for tests on another version than the installed one.
+pub const RABBITMQ_SCRIPTS: &str = "CELERIAC_TEST_RABBITMQ_SCRIPTS";
 
 const INSTALL: &str = "apt-get install -y rabbitmq-server (Debian, Ubuntu), brew install rabbitmq (macOS)";
 
@@ -196,7 +199,9 @@ impl Rabbit {
     }
 
     fn command(&self, script: &'static str) -> Result<Command, Error> {
-        let path = program::find(script, &SCRIPTS).ok_or(Error::Missing { program: script, install: INSTALL })?;
+        let given = env::var(RABBITMQ_SCRIPTS).map(|folder| PathBuf::from(folder).join(script)).ok();
+        let path = given.or_else(|| program::find(script, &SCRIPTS));
+        let path = path.ok_or(Error::Missing { program: script, install: INSTALL })?;
         let folder = self.folder.path();
         let within = |name: &str| -> PathBuf { folder.join(name) };
         let mut command = Command::new(path);
