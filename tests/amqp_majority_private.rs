@@ -10,7 +10,7 @@ use crate::{
     support::{BOUND, PrivateRabbit, eventually, within},
 };
 
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// More than RabbitMQ reads from a connection for a channel that is held up.
 const BURST: usize = 1000;
@@ -29,9 +29,14 @@ impl Queues {
         let rabbit = PrivateRabbit::start().await;
         let broker = Broker::builder().url(&rabbit.url()).publish_timeout(TIMEOUT).build().unwrap();
         let (halved, healthy) = (Queue::new("halved").unwrap(), Queue::new("healthy").unwrap());
-        // Declares the queue, so that the next publish to it goes out at once, and sends nothing there.
-        broker.publish_message(Destination::after(halved.clone(), 1000 * BOUND), message("later")).await.unwrap();
-        publish(&broker, &healthy, "warm").await.unwrap();
+        // Declares the queue, so that the next publish to it goes out at once, and sends nothing there. A server that has just started may
+        // take longer than one publish.
+        eventually(BOUND, || async {
+            let later = Destination::after(halved.clone(), 1000 * BOUND);
+            broker.publish_message(later, message("later")).await.ok()
+        })
+        .await;
+        eventually(BOUND, || async { publish(&broker, &healthy, "warm").await.ok() }).await;
         // Of a queue of one member; the new one is on the same node, under another name.
         let add = "Queue = rabbit_misc:r(<<\"/\">>, queue, <<\"halved\">>), \
             Machine = {module, rabbit_fifo, #{name => '%2F_halved', queue_resource => Queue}}, \

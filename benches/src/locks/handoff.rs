@@ -29,15 +29,15 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         let before = watcher.calls(&COUNTED).await?;
         let begin = Instant::now();
         let waits = match side {
-            0 => try_join_all((0..CONTENDERS).map(|_| leases(&locks, &name, turns))).await?,
+            0 => all((0..CONTENDERS).map(|_| leases(locks.clone(), name.clone(), turns))).await?,
             1 => {
                 watcher.give(&name).await?;
-                try_join_all((0..CONTENDERS).map(|_| tokens(&name, turns))).await?
+                all((0..CONTENDERS).map(|_| tokens(name.clone(), turns))).await?
             }
             // A poller takes turns by chance: a quarter of them is enough to see how it does.
             _ => {
-                try_join_all((0..CONTENDERS).map(|number| polls(&watcher, &name, number.into(), turns.div_ceil(4))))
-                    .await?
+                let polls = |number: u32| polls(watcher.clone(), name.clone(), number, turns.div_ceil(4));
+                all((0..CONTENDERS).map(polls)).await?
             }
         };
         let took = begin.elapsed();
@@ -69,8 +69,15 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-async fn leases(locks: &celeriac::mutex::Locks, name: &str, turns: u64) -> Result<Vec<Duration>, Failure> {
-    let mutex = locks.mutex(name);
+/// Each in a task of the runtime, as handlers are.
+async fn all(
+    contenders: impl Iterator<Item = impl Future<Output = Result<Vec<Duration>, Failure>> + Send + 'static>,
+) -> Result<Vec<Vec<Duration>>, Failure> {
+    try_join_all(contenders.map(tokio::spawn)).await?.into_iter().collect()
+}
+
+async fn leases(locks: celeriac::mutex::Locks, name: String, turns: u64) -> Result<Vec<Duration>, Failure> {
+    let mutex = locks.mutex(&name);
     let mut waits = Vec::new();
     for _ in 0..turns {
         let begin = Instant::now();
@@ -82,31 +89,31 @@ async fn leases(locks: &celeriac::mutex::Locks, name: &str, turns: u64) -> Resul
     Ok(waits)
 }
 
-async fn tokens(list: &str, turns: u64) -> Result<Vec<Duration>, Failure> {
+async fn tokens(list: String, turns: u64) -> Result<Vec<Duration>, Failure> {
     // A blocking command needs a connection to itself.
     let mut raw = Raw::connect().await?;
     let mut waits = Vec::new();
     for _ in 0..turns {
         let begin = Instant::now();
-        raw.take(list).await?;
+        raw.take(&list).await?;
         waits.push(begin.elapsed());
         tokio::time::sleep(HOLD).await;
-        raw.give(list).await?;
+        raw.give(&list).await?;
     }
     Ok(waits)
 }
 
-async fn polls(raw: &Raw, key: &str, number: u64, turns: u64) -> Result<Vec<Duration>, Failure> {
-    let (mut raw, value) = (raw.clone(), number.to_string());
+async fn polls(mut raw: Raw, key: String, number: u32, turns: u64) -> Result<Vec<Duration>, Failure> {
+    let value = number.to_string();
     let mut waits = Vec::new();
     for _ in 0..turns {
         let begin = Instant::now();
-        while !raw.lock(key, &value, Duration::from_secs(15)).await? {
+        while !raw.lock(&key, &value, Duration::from_secs(15)).await? {
             tokio::time::sleep(POLL).await;
         }
         waits.push(begin.elapsed());
         tokio::time::sleep(HOLD).await;
-        raw.unlock(key, &value).await?;
+        raw.unlock(&key, &value).await?;
     }
     Ok(waits)
 }

@@ -17,8 +17,8 @@ use crate::{
     transport::{Swept, Verdict},
 };
 
-/// Gets one message after the other and leaves those that are kept unacknowledged: they go back at the
-/// end, the first of them in their order. To the broker that is a return, which counts as a delivery; dead letter queues have no limit.
+/// Gets one message after the other and leaves those that are kept unacknowledged: they go back at the end, the first of them in their
+/// order. To the broker that is a return, which counts as a delivery; dead letter queues have no limit.
 pub(super) async fn sweep(
     transport: &AmqpTransport,
     name: &QueueName,
@@ -30,7 +30,7 @@ pub(super) async fn sweep(
     let channel = transport.ask(async |link| link.channel().await).await?;
     // Copies that a verdict put into this same queue: whoever meets one has seen all that was there before.
     let mut again = HashSet::new();
-    let mut last = None;
+    let mut kept = None;
     while swept.seen < limit {
         let getting = async {
             match channel.basic_get(name.as_str().into(), BasicGetOptions { no_ack: false }).await {
@@ -40,7 +40,7 @@ pub(super) async fn sweep(
             }
         };
         let Some(BasicGetMessage { delivery, .. }) = transport.bounded(getting).await? else { break };
-        last = Some(delivery.delivery_tag);
+        let before = kept.replace(delivery.delivery_tag);
         let message = table::message(&delivery.properties, delivery.data);
         if again.contains(&message.id()) {
             break;
@@ -62,12 +62,13 @@ pub(super) async fn sweep(
         };
         let ack = async { Ok(channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await?) };
         transport.bounded(ack).await?;
+        kept = before;
         *counter += 1;
         swept.seen += 1;
     }
     // Left to the end of the channel, they would go back in any order. Given back with one command, the first 32 keep theirs; those
     // beyond were seen to be mixed, perhaps because no more returns are under way within the broker at once.
-    if let Some(last) = last {
+    if let Some(last) = kept {
         let all = BasicNackOptions { multiple: true, requeue: true };
         let _ = transport.bounded(async { Ok(channel.basic_nack(last, all).await?) }).await;
     }

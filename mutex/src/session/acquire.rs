@@ -164,7 +164,7 @@ impl Standing<'_> {
             match turn {
                 Some(Turn::Granted(held)) => return Ok(self.hand_over(held)),
                 Some(Turn::AskAgain) => {}
-                Some(Turn::Failed(error)) => return Err(error),
+                Some(Turn::Failed(error)) => return Err(*error),
                 None => return Err(Error::Closed),
             }
         }

@@ -237,7 +237,7 @@ impl Renewer {
         if let What::Waiting(waiter) = &mut entry.what {
             let since = *waiter.failing_since.get_or_insert(now);
             if now >= since.plus(self.patience) || !error.is_transient() {
-                return tell(inner.entries.remove(lease), Turn::Failed(error.again()));
+                return tell(inner.entries.remove(lease), Turn::Failed(Box::new(error.again())));
             }
         }
         let due = entry.due;
@@ -308,7 +308,7 @@ impl Renewer {
                 }
                 What::Waiting(waiter) => waiter.ask.clone(),
             };
-            tell(Some(entry), Turn::Failed(Error::Closed));
+            tell(Some(entry), Turn::Failed(Box::new(Error::Closed)));
             self.release(ask.key.clone(), ask.lease.clone());
         }
         let farewell = async {

@@ -70,7 +70,8 @@ pub(super) enum Turn {
     Granted(Arc<Held>),
     /// The store no longer knows of it.
     AskAgain,
-    Failed(Error),
+    /// In a box: room for a few turns is made for each waiter.
+    Failed(Box<Error>),
 }
 
 impl Table {

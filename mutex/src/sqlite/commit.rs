@@ -64,8 +64,11 @@ impl Keeper {
         if !self.is_calm() || file.had_moved() {
             return None;
         }
+        let must_queue = file.must_queue();
         let result = file.with(|database, book| {
-            let Some(_turn) = database.turnstile.try_enter()? else { return Ok(None) };
+            let turnstile = &database.turnstile;
+            let turn = if must_queue { turnstile.try_enter()? } else { turnstile.try_pass()? };
+            let Some(_turn) = turn else { return Ok(None) };
             database.wait_for_foreign_writers(false)?;
             let result = alone(book, self, act);
             // Whoever comes next finds the connection as it was.

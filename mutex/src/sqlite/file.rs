@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// the new file grants nothing.
 const LOOKED_EVERY: Duration = Duration::from_millis(20);
 
+/// How often those who ask look whether another process waits for its turn, which they pass by in between: that halves the cost of a turn.
+const QUEUED_EVERY: Duration = Duration::from_millis(1);
+
 /// How many commits the write-ahead log takes before it is folded into the file. Those of one lock all write the same page, and SQLite finds
 /// the place for the next of them by going past all the others. 1000 is its own default.
 const FOLDED_AFTER: usize = 1000;
@@ -38,6 +41,8 @@ pub(super) struct File {
     unfolded: usize,
     /// When the name was last looked at.
     looked: Instant,
+    /// When somebody last looked whether another waits for its turn.
+    queued: Instant,
 }
 
 impl File {
@@ -52,7 +57,8 @@ impl File {
         let unfolded = if log > LARGE_LOG { FOLDED_AFTER } else { 0 };
         let tidied = Tidied::read(&database.connection)?;
         let prepared = Prepared::new(database, Statements::TEXTS)?;
-        Ok(Self { prepared, clock, grace_until, tidied, unfolded, looked: Instant::now() })
+        let now = Instant::now();
+        Ok(Self { prepared, clock, grace_until, tidied, unfolded, looked: now, queued: now })
     }
 
     /// Lends the file, with its statements.
@@ -78,6 +84,15 @@ impl File {
     /// The same, as of the last [`LOOKED_EVERY`].
     pub(super) fn had_moved(&mut self) -> bool {
         self.looked.elapsed() >= LOOKED_EVERY && self.has_moved()
+    }
+
+    /// Whether it is time to look if another waits for its turn; to ask is to look.
+    pub(super) fn must_queue(&mut self) -> bool {
+        let due = self.queued.elapsed() >= QUEUED_EVERY;
+        if due {
+            self.queued = Instant::now();
+        }
+        due
     }
 
     pub(super) fn committed(&mut self, questions: usize) {

@@ -192,6 +192,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_waits_for_its_turn_is_passed_by_for_a_moment_only() {
+        let home = Home::new().await;
+        home.until_free().await;
+        // Where one stands who waits.
+        let turn = std::fs::File::open(home.path().beside("-turn")).unwrap();
+        turn.lock().unwrap();
+        let passing = async {
+            while home.is_free() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(1), passing).await.unwrap();
+        turn.unlock().unwrap();
+        home.until_free().await;
+    }
+
+    #[tokio::test]
     async fn what_fails_has_not_happened() {
         let home = Home::new().await;
         home.until_free().await;
