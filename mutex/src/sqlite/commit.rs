@@ -80,6 +80,9 @@ impl Keeper {
         });
         // What has failed is tried again by the thread, which says so.
         let (value, told) = result.ok()??;
+        if must_queue {
+            file.has_queued();
+        }
         file.committed(1);
         self.tell(told);
         Some(value)

@@ -41,7 +41,7 @@ pub(super) struct File {
     unfolded: usize,
     /// When the name was last looked at.
     looked: Instant,
-    /// When somebody last looked whether another waits for its turn.
+    /// When somebody last looked whether another waits for its turn, and nobody did.
     queued: Instant,
 }
 
@@ -86,13 +86,14 @@ impl File {
         self.looked.elapsed() >= LOOKED_EVERY && self.has_moved()
     }
 
-    /// Whether it is time to look if another waits for its turn; to ask is to look.
-    pub(super) fn must_queue(&mut self) -> bool {
-        let due = self.queued.elapsed() >= QUEUED_EVERY;
-        if due {
-            self.queued = Instant::now();
-        }
-        due
+    /// Whether it is time to look if another waits for its turn.
+    pub(super) fn must_queue(&self) -> bool {
+        self.queued.elapsed() >= QUEUED_EVERY
+    }
+
+    /// Somebody has looked, and nobody does.
+    pub(super) fn has_queued(&mut self) {
+        self.queued = Instant::now();
     }
 
     pub(super) fn committed(&mut self, questions: usize) {
