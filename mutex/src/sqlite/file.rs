@@ -25,7 +25,7 @@ const QUEUED_EVERY: Duration = Duration::from_millis(1);
 
 /// How many commits the write-ahead log takes before it is folded into the file. Those of one lock all write the same page, and SQLite finds
 /// the place for the next of them by going past all the others. 1000 is its own default.
-const FOLDED_AFTER: usize = 1000;
+pub(super) const FOLDED_AFTER: usize = 1000;
 
 /// A log of this size was not folded by those who wrote it, as they came and went.
 const LARGE_LOG: u64 = 32 << 20;
