@@ -133,6 +133,10 @@ impl Worker {
 }
 
 /// Behind a sentinel a lease counts once a replica has it, which no address says.
+#[cfg_attr(
+    not(feature = "redis-sentinel"),
+    allow(unused_variables, clippy::unnecessary_wraps, reason = "only behind a sentinel is there more to say")
+)]
 fn at(url: &str, max_ttl: Duration) -> Result<LocksBuilder, Failure> {
     #[cfg(feature = "redis-sentinel")]
     if url.contains("+sentinel://") {

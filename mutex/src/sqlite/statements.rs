@@ -5,15 +5,11 @@ celeriac_sqlite::statements! {
     commit = "COMMIT";
 
     /// A lock, and whether anybody waits for it.
-    load = "SELECT leases, resized, fence, ranks, mean_hold, reassert_until, passers, holders, used_at,
+    load = "SELECT resized, used_at, numbers, holders,
             EXISTS (SELECT 1 FROM celeriac_lock_waiter WHERE key = ?1)
         FROM celeriac_lock WHERE key = ?1";
-    insert = "INSERT INTO celeriac_lock
-            (key, leases, resized, fence, ranks, mean_hold, reassert_until, passers, holders, used_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    update = "UPDATE celeriac_lock SET leases = ?2, resized = ?3, fence = ?4, ranks = ?5, mean_hold = ?6, reassert_until = ?7,
-            passers = ?8, holders = ?9, used_at = ?10
-        WHERE key = ?1";
+    insert = "INSERT INTO celeriac_lock (key, resized, used_at, numbers, holders) VALUES (?1, ?2, ?3, ?4, ?5)";
+    update = "UPDATE celeriac_lock SET resized = ?2, used_at = ?3, numbers = ?4, holders = ?5 WHERE key = ?1";
     /// The locks that a process holds, as far as a text within a text can tell, and those that it waits for.
     concerned = "SELECT key FROM celeriac_lock WHERE holders IS NOT NULL AND instr(holders, ?1) > 0
         UNION SELECT key FROM celeriac_lock_waiter WHERE process = ?2 AND parked = 0";
