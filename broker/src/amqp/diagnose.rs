@@ -22,8 +22,9 @@ use crate::{
 /// At-least-once dead-lettering and the expiry of messages in quorum queues came with it.
 const OLDEST: (u32, u32) = (3, 10);
 
-/// No server of this version or above starts without the feature flag `stream_queue`.
-const ALWAYS_STREAM_QUEUE: (u32, u32) = (4, 0);
+/// No server of this version or above starts without the feature flag `stream_queue`. The management API goes on telling the leader that a
+/// queue had: seen on 4.0, where `rabbitmqctl` is right.
+const FOURTH: (u32, u32) = (4, 0);
 
 pub(super) async fn diagnose(
     link: Arc<Link>,
@@ -102,7 +103,12 @@ async fn leaders(link: &Link, management: Option<&Management>, queues: &[Queue])
     };
     let mut findings: Vec<_> = listed.iter().filter_map(halted).collect();
     if findings.is_empty() {
-        findings.push(Finding::new(Severity::Fine, SUBJECT, "each has one, and a majority of its members"));
+        findings.push(if link.server().await.is_ok_and(|server| server.version_numbers() < FOURTH) {
+            Finding::new(Severity::Fine, SUBJECT, "each has one, and a majority of its members")
+        } else {
+            let text = "each had one; whether it has, `rabbitmqctl list_queues name leader online state` tells";
+            Finding::new(Severity::Unknown, SUBJECT, text)
+        });
     }
     findings
 }
@@ -163,7 +169,7 @@ async fn delays(link: &Link) -> Finding {
 async fn stream_queue(server: &Server, management: Option<&Management>) -> Finding {
     const SUBJECT: &str = "feature flag stream_queue";
     let enable = "delays and dead letters need it: rabbitmqctl enable_feature_flag stream_queue";
-    if server.version_numbers() >= ALWAYS_STREAM_QUEUE {
+    if server.version_numbers() >= FOURTH {
         return Finding::new(Severity::Fine, SUBJECT, "on, as always since RabbitMQ 4.0");
     }
     let Some(management) = management else {

@@ -30,7 +30,7 @@ mod source;
 mod tests;
 mod view;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_redis::{Pool, redis::cmd};
@@ -106,23 +106,26 @@ impl RedisStore {
         Caller { link, scripts: &self.scripts, options: &self.options }
     }
 
-    fn failed(&self) -> impl Fn(Failure) -> Error {
-        |failure| failure.at(&self.source.address)
+    /// What was said, or why nothing was.
+    async fn told<T>(&self, said: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+        said.await.map_err(|failure| failure.at(&self.source.address))
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
+        let wait = |(replicas, at_most): (u32, Duration)| {
+            let mut wait = cmd("WAIT");
+            wait.arg(replicas).arg(at_most.as_millis().max(1).to_string());
+            wait
+        };
+        let then = self.options.replicas.map(wait);
         let caller = self.caller()?;
         let asking = self.links.asking(&ask.lease, &caller.link);
-        let Some((replicas, at_most)) = self.options.replicas else {
-            let answer = caller.call(self.keys().acquire(ask)).await;
-            asking.answered();
-            return reply::answer(&answer?, ask);
-        };
-        let mut wait = cmd("WAIT");
-        wait.arg(replicas).arg(at_most.as_millis().max(1).to_string());
-        let values = caller.send(&[self.keys().acquire(ask)], &[wait]).await;
+        let values = caller.send(&[self.keys().acquire(ask)], then.as_slice()).await;
         asking.answered();
         let values = values?;
+        let Some((replicas, at_most)) = self.options.replicas else {
+            return reply::answer(values.first().ok_or_else(|| Failure::strange("nothing"))?, ask);
+        };
         let [value, reached] = &*values else { return Err(Failure::strange("an answer of another length")) };
         let (answer, reached) = (reply::answer(value, ask)?, reply::unsigned(reached)?);
         if matches!(answer, Answer::Granted(_)) && reached < replicas.into() {
@@ -159,8 +162,9 @@ impl RedisStore {
 
     /// A call whose answer is yes or no.
     async fn says(&self, script: Script, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
-        let said = async { reply::int(&self.caller()?.call(self.keys().of_lease(script, key, lease)).await?) };
-        said.await.map(|said| said == 1).map_err(self.failed())
+        self.told(async { reply::int(&self.caller()?.call(self.keys().of_lease(script, key, lease)).await?) })
+            .await
+            .map(|said| said == 1)
     }
 }
 
@@ -178,41 +182,37 @@ impl LeaseStore for RedisStore {
         if ask.queueing == Queueing::Wait {
             self.sessions.heard(&ask.process, Instant::now() + self.options.response_timeout).await;
         }
-        self.ask(ask).await.map_err(self.failed())
+        self.told(self.ask(ask)).await
     }
 
     async fn release(&self, key: &LockKey, lease: &LeaseId, process: &ProcessId) -> Result<Release, Error> {
         // What replicas may not know is not handed over by an answer: who is told to look asks again, and waits for them.
         let here = Some(process).filter(|_| self.options.replicas.is_none());
-        let said = async {
+        self.told(async {
             let caller = self.caller_on(self.links.releasing(lease)?);
             reply::release(&caller.call(self.keys().release(key, lease, here)).await?)
-        };
-        said.await.map_err(self.failed())
+        })
+        .await
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Vec<Renewed>, Error> {
-        self.renew_all(batch).await.map_err(self.failed())
+        self.told(self.renew_all(batch)).await
     }
 
     async fn spend(&self, spend: &Spend) -> Result<Spent, Error> {
-        let said = async { reply::spent(&self.caller()?.call(self.keys().spend(spend)).await?) };
-        said.await.map_err(self.failed())
+        self.told(async { reply::spent(&self.caller()?.call(self.keys().spend(spend)).await?) }).await
     }
 
     async fn resize(&self, key: &LockKey, leases: Option<u32>) -> Result<(), Error> {
-        let resized = async { self.caller()?.call(self.keys().resize(key, leases)).await };
-        resized.await.map(drop).map_err(self.failed())
+        self.told(async { self.caller()?.call(self.keys().resize(key, leases)).await.map(drop) }).await
     }
 
     async fn list(&self, limit: usize) -> Result<Vec<LockSummary>, Error> {
-        let listed = async { view::list(&self.caller()?, &self.keys(), limit).await };
-        listed.await.map_err(self.failed())
+        self.told(async { view::list(&self.caller()?, &self.keys(), limit).await }).await
     }
 
     async fn inspect(&self, key: &LockKey) -> Result<Option<LockState>, Error> {
-        let inspected = async { view::inspect(&self.caller()?, &self.keys(), key).await };
-        inspected.await.map_err(self.failed())
+        self.told(async { view::inspect(&self.caller()?, &self.keys(), key).await }).await
     }
 
     async fn revoke(&self, key: &LockKey, lease: &LeaseId) -> Result<bool, Error> {
@@ -224,8 +224,7 @@ impl LeaseStore for RedisStore {
     }
 
     async fn diagnose(&self) -> Result<Vec<Finding>, Error> {
-        let found = async { view::diagnose(&self.caller()?).await };
-        found.await.map_err(self.failed())
+        self.told(async { view::diagnose(&self.caller()?).await }).await
     }
 
     async fn close(&self, process: &ProcessId) {

@@ -54,7 +54,8 @@ const RENEWED_TOGETHER: usize = 256;
 /// # Blocking
 ///
 /// To acquire, to release and to spend is done on the caller's own thread where that can be done at once: nobody else of this process uses
-/// the file, nothing asked before waits, no other process has its turn or waits for it, and no other program writes. It is then one
+/// the file, nothing asked before waits, no other process has its turn or waits for it, and no other program writes. Whether somebody
+/// waits is looked at once in a millisecond: for that long a process may be passed by. It is then one
 /// transaction, some ten microseconds, that writes a page or two into the system's cache and forces nothing to disk. In every other case, and
 /// for all that waits for a disk (opening the file, folding its log into it, keeping what an operator has set), it is the thread that waits,
 /// and the caller's future is woken.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use celeriac_broker::{Outcome, Reason};
 use celeriac_mutex::Locks;
 
-use super::{Crowd, harness, harness_on, locked, mutex, semaphore};
+use super::{Crowd, harness, harness_on, locked, mutex, semaphore, somebody_waits};
 
 const HOLD: Duration = Duration::from_secs(1);
 
@@ -58,13 +58,19 @@ async fn a_semaphore_lets_in_as_many_as_it_has_leases() {
 // Time is not paused where a run waits in its slot: it is told of its turn by a thread of the locks' own.
 #[tokio::test]
 async fn a_task_that_waits_keeps_its_slot_and_is_not_deferred() {
-    let crowd = Crowd::default();
-    let (mut harness, _) = harness({
+    let (crowd, locks) = (Crowd::default(), Locks::from_url("memory://").unwrap());
+    let mut harness = harness_on(locks.clone(), {
         let crowd = crowd.clone();
-        move |_, _| {
-            let crowd = crowd.clone();
+        move |_, n| {
+            let (crowd, locks) = (crowd.clone(), locks.clone());
             async move {
-                crowd.stay(Duration::from_millis(50)).await;
+                // The first one keeps the lock until the second one waits for it.
+                let until = async {
+                    if n == 1 {
+                        somebody_waits(&locks, true).await;
+                    }
+                };
+                crowd.stay_until(until).await;
                 Ok(())
             }
         }
@@ -88,13 +94,8 @@ async fn a_task_that_has_waited_long_enough_is_deferred() {
         let store = store.clone();
         async move {
             // The first one keeps the lock until the second one has a place in line instead of a slot.
-            let key = store.mutex("m").key("a").lock_key().clone();
-            let is_away = async || {
-                let state = store.inspect(&key).await.unwrap();
-                state.is_some_and(|state| state.waiters.iter().any(|waiter| waiter.due.is_some()))
-            };
-            while n == 1 && !is_away().await {
-                tokio::task::yield_now().await;
+            if n == 1 {
+                somebody_waits(&store, false).await;
             }
             Ok(())
         }

@@ -121,15 +121,31 @@ where
     Harness::new(move || builder(&state).locks(locks.clone()))
 }
 
+/// Waits until somebody is in line for the mutex `a`: in a slot, or away with a place that is kept.
+async fn somebody_waits(locks: &Locks, in_a_slot: bool) {
+    let key = locks.mutex("m").key("a").lock_key().clone();
+    let waits = async || {
+        let state = locks.inspect(&key).await.unwrap();
+        state.is_some_and(|state| state.waiters.iter().any(|waiter| waiter.due.is_none() == in_a_slot))
+    };
+    while !waits().await {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// How many are inside at once.
 #[derive(Clone, Default)]
 struct Crowd(Arc<(AtomicU32, AtomicU32)>);
 
 impl Crowd {
     async fn stay(&self, time: Duration) {
+        self.stay_until(tokio::time::sleep(time)).await;
+    }
+
+    async fn stay_until(&self, end: impl Future<Output = ()>) {
         let inside = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.1.fetch_max(inside, Ordering::SeqCst);
-        tokio::time::sleep(time).await;
+        end.await;
         self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 
